@@ -1,0 +1,26 @@
+// From a Program to object code: emit every distinct kernel, the bitcode kernels, the step list and the artifact's table; optimise.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "machine.hpp"
+#include "plan/program.hpp"
+
+namespace lathe::llvm_cpu {
+
+struct GenerateOptions {
+  unsigned threads = 2;       // kernels are compiled in parallel
+  bool fast_math = false;
+  std::string bitcode;        // folder with kernels-<family>.bc
+  std::function<void(double)> progress;
+  std::function<bool()> cancelled;
+};
+
+enum class CodeForm { object, assembly, llvm_ir };
+
+// One buffer per module (object files to link; or texts to join).
+std::vector<std::vector<char>> generate(const Program& program, const Machine& machine, CodeForm form, const GenerateOptions& options);
+
+}  // namespace lathe::llvm_cpu

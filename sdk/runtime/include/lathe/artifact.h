@@ -1,0 +1,97 @@
+/* lathe/artifact.h - what a native artifact (the library, object or executable a code-generating target writes) and the runtime
+ * agree on. C99.
+ *
+ * The artifact depends on nothing but libc. It exports one DATA symbol, a table, so that a runtime can read what the artifact needs
+ * (processor, features, memory) before any of its instructions run. A shared library is followed, in the same file, by its weights:
+ * they begin at a page boundary, are mapped on their own, and no relocation points into them; the file ends in a lathe_artifact_trailer
+ * that says where. Objects, static libraries and executables carry the weights the same way in a section or a file of their own.
+ */
+#ifndef LATHE_ARTIFACT_H
+#define LATHE_ARTIFACT_H
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LATHE_ARTIFACT_MAJOR 1u
+#define LATHE_ARTIFACT_SYMBOL "lathe_artifact_1"
+
+/* One input or output. Types are ONNX's TensorProto.DataType numbers; bytes are packed and row major. */
+typedef struct lathe_artifact_tensor {
+  const char* name;
+  int32_t type;
+  int32_t rank;
+  const int64_t* dimensions; /* -1: known to prepare() or to the run only */
+} lathe_artifact_tensor;
+
+/* One generated kernel, for profiles. */
+typedef struct lathe_artifact_kernel {
+  const char* name;   /* "conv2d 3x3 s1 64->64" */
+  const char* nodes;  /* names of the model's nodes it computes, joined by ',' */
+  const char* origin; /* "emitter" or "bitcode" */
+  uint64_t flops;     /* per run, 0: not known */
+  uint64_t bytes;     /* read and written per run */
+} lathe_artifact_kernel;
+
+/* Threads lent by the runtime. parallel_for calls body(argument, task, worker) for each task in 0..tasks-1 and returns when all are
+ * done; worker is in 0..count-1 and no two calls at one time have the same. Not reentrant: a body never calls parallel_for. */
+typedef struct lathe_artifact_threads {
+  void* context;
+  uint32_t count;
+  uint32_t reserved;
+  void (*parallel_for)(void* context, uint32_t tasks, void (*body)(void* argument, uint32_t task, uint32_t worker), void* argument);
+} lathe_artifact_threads;
+
+typedef struct lathe_artifact_run {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const void* const* inputs; /* bytes of each input, 64-byte aligned or not */
+  const int64_t* const* input_dimensions;
+  void** outputs; /* bytes for each output whose shape prepare() knew; NULL where `allocate` is to be asked */
+  void* context;
+  void* (*allocate)(void* context, uint32_t output, const int64_t* dimensions, uint64_t bytes); /* NULL returned: the run fails with 2 */
+  void* scratch;       /* prepare()'s scratch_bytes, 64-byte aligned, not shared with another run at the same time */
+  const void* weights; /* base address of the mapped weights, page aligned */
+  const lathe_artifact_threads* threads;
+  uint64_t* nanoseconds; /* NULL, or one counter per kernel to which the run adds its time */
+  uint64_t (*clock)(void); /* nanoseconds now; needed when `nanoseconds` is set */
+} lathe_artifact_run;
+
+typedef struct lathe_artifact_plan {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t scratch_bytes;
+  int64_t* const* output_dimensions; /* out: one array of `rank` per output, -1 where only the run knows */
+} lathe_artifact_plan;
+
+typedef struct lathe_artifact {
+  uint32_t struct_size, major, minor, reserved;
+  const char* producer; /* "lathe 0.1.0 llvm ..." */
+  const char* triple;   /* "x86_64-pc-linux-gnu" */
+  const char* cpu;      /* what it was tuned for */
+  const char* features; /* processor features its code uses, LLVM's names joined by ',': "avx2,fma" */
+  const lathe_artifact_tensor* inputs;
+  const lathe_artifact_tensor* outputs;
+  const lathe_artifact_kernel* kernels;
+  uint32_t input_count, output_count, kernel_count, reserved2;
+  uint64_t weights_bytes;
+  uint8_t weights_check[32]; /* SHA-256 of the weights; checked on request, not on every load */
+  /* 0; 1: these shapes do not fit the model. Reads input_dimensions (one array per input). `worker_count` is threads->count of the runs. */
+  int32_t (*prepare)(const int64_t* const* input_dimensions, uint32_t worker_count, const lathe_artifact_plan* plan);
+  /* 0; 1: shapes that prepare() was not asked about; 2: an output could not be allocated; 3: a value (an index) is out of bounds. */
+  int32_t (*run)(const lathe_artifact_run* run);
+} lathe_artifact;
+
+/* The last 32 bytes of a shared-library artifact, little endian. */
+typedef struct lathe_artifact_trailer {
+  uint64_t weights_offset; /* a multiple of 4096 */
+  uint64_t weights_bytes;
+  uint64_t reserved;
+  char magic[8]; /* "LATHEwt1" */
+} lathe_artifact_trailer;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
