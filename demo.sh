@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Compiles the example detector for this machine, runs it on an example picture, shows what it found and how long it took.
+. "$(dirname "$0")/scripts/prepare.sh"
+install_packages "${build_packages[@]}"
+configure_and_build >/dev/null
+lathe=$build/bin/lathe
+out=$build/demo
+picture=${1:-$root/examples/pictures/shapes_1.png}
+mkdir -p "$out"
+
+artifact=$("$lathe" compile "$root/examples/detector.onnx" -o "$out" | tail -n 1)
+echo
+"$build/bin/detect" "$artifact" "$picture" "$out/detections.png"
+"$lathe" bench "$artifact"
+cat <<EOF
+
+The picture with the boxes drawn: $out/detections.png
+
+Worth trying next:
+  $lathe bench $artifact --threads 1 --profile
+  $lathe compile $root/examples/detector.onnx --target "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72" -o $out
+  $lathe targets
+EOF
