@@ -16,13 +16,13 @@ enum class Code : int32_t { ok = 0, failed = 1, usage = 2, unsupported = 3, disa
 // One thing to tell: what is wrong, where, what was expected, what was found, what to do next. Empty fields are left out when printed.
 struct Diagnostic {
   Severity severity = Severity::error;
-  std::string text;      // one sentence
-  std::string node;      // the node's name in the model
-  std::string op_type;   // its operator
-  std::string location;  // file, "file:line:column", or a tensor's name
-  std::string expected;
-  std::string found;
-  std::string hint;  // the next step
+  std::string text = {};      // one sentence
+  std::string node = {};      // the node's name in the model
+  std::string op_type = {};   // its operator
+  std::string location = {};  // file, "file:line:column", or a tensor's name
+  std::string expected = {};
+  std::string found = {};
+  std::string hint = {};  // the next step
 
   // "error: node 'Conv_3' (Conv): text; expected ..., found ... (hint)", without colour or newline.
   std::string sentence() const;
