@@ -69,9 +69,7 @@ Error::Error(Code code_in, std::vector<Diagnostic> diagnostics_in) : code(code_i
   what_ = join_sentences(diagnostics);
 }
 
-Error::Error(Code code_in, std::string text, std::string hint)
-    : Error(code_in,
-            Diagnostic{.text = std::move(text), .node = {}, .op_type = {}, .location = {}, .expected = {}, .found = {}, .hint = std::move(hint)}) {}
+Error::Error(Code code_in, std::string text, std::string hint) : Error(code_in, Diagnostic{.text = std::move(text), .hint = std::move(hint)}) {}
 
 const char* Error::what() const noexcept { return what_.c_str(); }
 
