@@ -1,0 +1,47 @@
+// Pictures: .png and .jpg in and out, as 8-bit RGB, and as the tensor a model's input wants.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ir/tensor.hpp"
+
+namespace lathe {
+
+struct Picture {
+  int64_t width = 0, height = 0;
+  std::vector<uint8_t> rgb;  // width * height * 3, rows from the top
+};
+
+bool is_png(std::span<const std::byte> head);
+bool is_jpeg(std::span<const std::byte> head);
+
+// Either format, told apart by its first bytes. Transparency is dropped, grey becomes three equal channels. Throws Error(failed).
+Picture decode_picture(std::span<const std::byte> file, const std::string& source);
+std::string encode_png(const Picture& picture);
+
+// Bilinear resize with pixel centres at one half (as OpenCV's INTER_LINEAR and PIL without antialiasing).
+Picture resize(const Picture& picture, int64_t width, int64_t height);
+
+// The largest copy of the picture with its own aspect ratio that fits, centred, bars in grey 114 (as Ultralytics prepares pictures).
+Picture letterbox(const Picture& picture, int64_t width, int64_t height);
+
+// A rectangle's outline, `thickness` pixels wide, clipped to the picture.
+void draw_box(Picture& picture, int64_t left, int64_t top, int64_t right, int64_t bottom, std::array<uint8_t, 3> colour, int64_t thickness = 2);
+
+// Where an input of that shape holds what of a picture; nothing when it cannot hold one.
+struct PictureLayout {
+  int64_t width = -1, height = -1, channels = 0;  // -1: not fixed
+  bool channels_last = false;
+};
+std::optional<PictureLayout> picture_layout(const Shape& shape);
+
+// [1,C,H,W] or [1,H,W,C], C = 1 (luma) or 3: floats in 0..1, or bytes 0..255 for uint8. Throws Error(failed) when size or type do not fit.
+Tensor picture_to_tensor(const Picture& picture, DataType type, const PictureLayout& layout, const std::string& source);
+
+}  // namespace lathe
