@@ -1,0 +1,175 @@
+// One walk over both graphs side by side that pairs their values as it meets them.
+#include "core/ir/compare.hpp"
+
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+namespace lathe {
+namespace {
+
+size_t mix(size_t seed, size_t value) { return seed ^ (value + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2)); }
+size_t hash_bytes(const void* data, size_t size) { return std::hash<std::string_view>()({static_cast<const char*>(data), size}); }
+
+bool same_floats(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+// Which value of `b` stands for each value of `a`.
+struct Pairs {
+  explicit Pairs(const Graph& a, const Graph& b) : to_b(a.values.size(), none), to_a(b.values.size(), none) {}
+  std::vector<ValueId> to_b, to_a;
+  bool pair(ValueId a, ValueId b) {
+    if (a == none || b == none) return a == b;
+    if (to_b[a] == none && to_a[b] == none) {
+      to_b[a] = b;
+      to_a[b] = a;
+    }
+    return to_b[a] == b && to_a[b] == a;
+  }
+};
+
+class Comparison {
+ public:
+  explicit Comparison(bool names) : names_(names) {}
+  std::string what;  // the first difference
+
+  // `outer`: how the enclosing graphs' values are paired; nullptr: as they are numbered.
+  bool graphs(const Graph& a, const Graph& b, const Pairs* outer) {
+    if (names_ && (a.name != b.name || a.opsets != b.opsets || a.properties != b.properties))
+      return differ("name, opsets or properties of " + a.name);
+    if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size()) return differ("number of inputs or outputs of " + a.name);
+    if (a.nodes.size() != b.nodes.size()) {
+      return differ("number of nodes of '" + a.name + "': " + std::to_string(a.nodes.size()) + " and " + std::to_string(b.nodes.size()));
+    }
+    if (a.captures.size() != b.captures.size()) return differ("number of captures of " + a.name);
+    Pairs pairs(a, b);
+    if (!captures(a, b, outer, pairs)) return differ("captures of " + a.name);
+    for (size_t i = 0; i < a.inputs.size(); ++i) {
+      if (!values(a, b, a.inputs[i], b.inputs[i], pairs)) return false;
+    }
+    for (size_t n = 0; n < a.nodes.size(); ++n) {
+      if (!nodes(a, b, a.nodes[n], b.nodes[n], pairs)) return false;
+    }
+    for (size_t i = 0; i < a.outputs.size(); ++i) {
+      if (!values(a, b, a.outputs[i], b.outputs[i], pairs)) return false;
+    }
+    return true;
+  }
+
+  bool attributes(const Attribute& a, const Attribute& b, const Pairs* outer) {
+    if (a.value.index() != b.value.index()) return false;
+    return std::visit(
+        [&]<class T>(const T& left) {
+          const T& right = std::get<T>(b.value);
+          if constexpr (std::is_same_v<T, float>) {
+            return std::memcmp(&left, &right, sizeof(float)) == 0;
+          } else if constexpr (std::is_same_v<T, Attribute::Floats>) {
+            return same_floats(left, right);
+          } else if constexpr (std::is_same_v<T, Attribute::Subgraph>) {
+            return graphs(*left, *right, outer);
+          } else if constexpr (std::is_same_v<T, Attribute::Subgraphs>) {
+            if (left.size() != right.size()) return false;
+            for (size_t i = 0; i < left.size(); ++i) {
+              if (!graphs(*left[i], *right[i], outer)) return false;
+            }
+            return true;
+          } else {
+            return left == right;
+          }
+        },
+        a.value);
+  }
+
+ private:
+  bool differ(std::string text) {
+    if (what.empty()) what = std::move(text);
+    return false;
+  }
+
+  bool captures(const Graph& a, const Graph& b, const Pairs* outer, Pairs& pairs) {
+    std::map<ValueId, ValueId> inner_of;  // outer value -> its capture in b
+    for (const Capture& c : b.captures) inner_of[c.outer] = c.inner;
+    for (const Capture& c : a.captures) {
+      const auto found = inner_of.find(outer ? outer->to_b[c.outer] : c.outer);
+      if (found == inner_of.end() || !values(a, b, c.inner, found->second, pairs)) return false;
+    }
+    return true;
+  }
+
+  bool values(const Graph& a, const Graph& b, ValueId left, ValueId right, Pairs& pairs) {
+    if (!pairs.pair(left, right)) return differ("a value stands for two: " + label(a, left) + " and " + label(b, right));
+    if (left == none) return true;
+    const Value &x = a.values[left], &y = b.values[right];
+    if (names_ && x.name != y.name) return differ("names of values: '" + x.name + "' and '" + y.name + "'");
+    if (names_ && x.type != y.type) return differ("types of '" + x.name + "': " + to_string(x.type) + " and " + to_string(y.type));
+    if (x.constant.has_value() != y.constant.has_value()) return differ("only one of the values '" + x.name + "' is a constant");
+    if (x.constant && *x.constant != *y.constant) return differ("elements of constant '" + x.name + "'");
+    return true;
+  }
+
+  static std::string label(const Graph& g, ValueId v) { return v == none ? "an absent one" : "'" + g.values[v].name + "'"; }
+
+  bool nodes(const Graph& a, const Graph& b, const Node& x, const Node& y, Pairs& pairs) {
+    const std::string which = "node '" + x.name + "' (" + x.op_type + ") and node '" + y.name + "' (" + y.op_type + ")";
+    if (x.op_type != y.op_type || x.domain != y.domain) return differ("operators of " + which);
+    if (names_ && x.name != y.name) return differ("names of " + which);
+    if (x.inputs.size() != y.inputs.size() || x.outputs.size() != y.outputs.size()) return differ("number of inputs or outputs of " + which);
+    if (x.attributes.size() != y.attributes.size()) return differ("number of attributes of " + which);
+    for (size_t i = 0; i < x.inputs.size(); ++i) {
+      if (!values(a, b, x.inputs[i], y.inputs[i], pairs)) return false;
+    }
+    for (auto p = x.attributes.begin(), q = y.attributes.begin(); p != x.attributes.end(); ++p, ++q) {
+      if (p->first != q->first || !attributes(p->second, q->second, &pairs)) return differ("attribute '" + p->first + "' of " + which);
+    }
+    for (size_t i = 0; i < x.outputs.size(); ++i) {
+      if (!values(a, b, x.outputs[i], y.outputs[i], pairs)) return false;
+    }
+    return true;
+  }
+
+  bool names_;
+};
+
+}  // namespace
+
+bool same(const Attribute& a, const Attribute& b) { return Comparison(false).attributes(a, b, nullptr); }
+
+size_t hash(const Tensor& tensor) {
+  size_t seed = static_cast<size_t>(tensor.type);
+  for (const int64_t d : tensor.dimensions) seed = mix(seed, static_cast<size_t>(d));
+  if (tensor.strings) {
+    for (const std::string& s : *tensor.strings) seed = mix(seed, std::hash<std::string>()(s));
+  }
+  return mix(seed, hash_bytes(tensor.bytes.data, tensor.bytes.size));
+}
+
+size_t hash(const Attribute& attribute) {
+  const size_t kind = attribute.value.index();
+  return std::visit(
+      [&]<class T>(const T& value) {
+        if constexpr (std::is_same_v<T, int64_t>) {
+          return mix(kind, static_cast<size_t>(value));
+        } else if constexpr (std::is_same_v<T, float>) {
+          return mix(kind, hash_bytes(&value, sizeof(value)));
+        } else if constexpr (std::is_same_v<T, std::string>) {
+          return mix(kind, std::hash<std::string>()(value));
+        } else if constexpr (std::is_same_v<T, Tensor>) {
+          return mix(kind, hash(value));
+        } else if constexpr (std::is_same_v<T, Attribute::Ints> || std::is_same_v<T, Attribute::Floats>) {
+          return mix(kind, hash_bytes(value.data(), value.size() * sizeof(value[0])));
+        } else if constexpr (std::is_same_v<T, Attribute::Subgraph>) {
+          return mix(kind, value->nodes.size());
+        } else {
+          return mix(kind, value.size());
+        }
+      },
+      attribute.value);
+}
+
+std::string difference(const Graph& a, const Graph& b) {
+  Comparison comparison(true);
+  return comparison.graphs(a, b, nullptr) ? std::string() : comparison.what.empty() ? "they differ" : comparison.what;
+}
+
+}  // namespace lathe
