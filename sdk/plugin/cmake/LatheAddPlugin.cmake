@@ -9,8 +9,6 @@
 # Everything goes to LATHE_PLUGIN_OUTPUT_DIRECTORY when that is set (Lathe's tree), else to the current binary folder, and is
 # installed to lib/lathe/plugins.
 
-set(_lathe_sdk_cmake_directory ${CMAKE_CURRENT_LIST_DIR})
-
 function(lathe_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 plugin "" "MANIFEST;PIPELINE" "SOURCES;LIBRARIES;DATA")
   if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
@@ -48,7 +46,7 @@ function(lathe_add_plugin name)
     target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()
   add_custom_command(TARGET ${target} POST_BUILD
-    COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${target}> -P ${_lathe_sdk_cmake_directory}/LatheCheckExports.cmake
+    COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${target}> -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/LatheCheckExports.cmake
     VERBATIM)
 
   set(copied)
