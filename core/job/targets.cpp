@@ -1,0 +1,173 @@
+// Resolution against manifests; nothing is loaded unless a backend has to be asked for its device.
+#include "core/job/targets.hpp"
+
+#include <algorithm>
+
+#include "core/base/diagnostic.hpp"
+
+namespace lathe {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return out;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& w : words) text += (text.empty() ? "" : ", ") + w;
+  return text;
+}
+
+bool answers_to(const Manifest& manifest, std::string_view name) {
+  if (lower(manifest.name) == lower(name) || lower(manifest.runtime) == lower(name)) return true;
+  return std::any_of(manifest.aliases.begin(), manifest.aliases.end(), [&](const std::string& a) { return lower(a) == lower(name); });
+}
+
+const DeviceSpec& find_device(const Manifest& manifest, const std::string& device) {
+  std::vector<std::string> names;
+  for (const DeviceSpec& d : manifest.devices) {
+    if (lower(d.name) == lower(device)) return d;
+    names.push_back(d.name);
+  }
+  throw Error(Code::usage, "target '" + manifest.name + "' has no device '" + device + "'" + did_you_mean(device, names),
+              "its devices: " + join(names));
+}
+
+// An LLVM-style flag becomes the option it stands for.
+std::pair<std::string, std::string> option_of_flag(const Manifest& manifest, const std::pair<std::string, std::string>& flag) {
+  std::vector<std::string> flags;
+  for (const OptionSpec& option : manifest.options) {
+    if (option.flag.empty()) continue;
+    if (option.flag == flag.first) return {option.name, flag.second};
+    flags.push_back(option.flag);
+  }
+  std::string known;
+  for (const std::string& f : flags) known += (known.empty() ? "-" : ", -") + f;
+  throw Error(Code::usage, "target '" + manifest.name + "' has no flag '-" + flag.first + "'" + did_you_mean(flag.first, flags),
+              known.empty() ? "it takes no flags; see 'lathe targets " + manifest.name + "'" : "its flags: " + known);
+}
+
+bool declares(const Manifest& manifest, std::string_view key) {
+  return std::any_of(manifest.options.begin(), manifest.options.end(), [&](const OptionSpec& o) { return o.name == key; });
+}
+
+// Gives each "[plugin.]key=value" to the target it belongs to.
+std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins& plugins, const Job& job,
+                                                                         const std::vector<const Manifest*>& targets) {
+  std::vector<std::vector<std::pair<std::string, std::string>>> given(targets.size());
+  std::vector<Diagnostic> problems;
+  auto problem = [&](std::string text, std::string hint) {
+    Diagnostic d;
+    d.text = std::move(text), d.hint = std::move(hint);
+    problems.push_back(std::move(d));
+  };
+  for (const auto& [key, value] : job.options) {
+    size_t dot = key.find('.');
+    if (dot != std::string::npos) {
+      std::string prefix = key.substr(0, dot);
+      bool known = false;
+      for (size_t i = 0; i < targets.size(); ++i)
+        if (answers_to(*targets[i], prefix)) given[i].emplace_back(key.substr(dot + 1), value), known = true;
+      std::vector<std::string> names;
+      for (const Manifest& manifest : plugins.manifests()) {
+        known = known || (manifest.has_part("frontend/1") && manifest.name == prefix);
+        names.push_back(manifest.name);
+      }
+      if (!known)
+        problem("--option " + key + ": no plugin '" + prefix + "' takes part in this job" + did_you_mean(prefix, names),
+                "targets of this job: " + job.targets);
+      continue;
+    }
+    std::vector<size_t> takers;
+    for (size_t i = 0; i < targets.size(); ++i)
+      if (declares(*targets[i], key)) takers.push_back(i);
+    if (takers.size() == 1) {
+      given[takers[0]].emplace_back(key, value);
+    } else if (takers.size() > 1) {
+      problem("--option " + key + " is an option of several targets", "write " + targets[takers[0]]->name + "." + key + "=" + value);
+    } else {
+      std::vector<std::string> names;
+      for (const Manifest* manifest : targets)
+        for (const OptionSpec& option : manifest->options) names.push_back(option.name);
+      problem("no target of this job has an option '" + key + "'" + did_you_mean(key, names),
+              names.empty() ? "these targets take no options" : "their options: " + join(names));
+    }
+  }
+  if (!problems.empty()) throw Error(Code::usage, std::move(problems));
+  return given;
+}
+
+}  // namespace
+
+std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text) {
+  if (!text.empty()) return parse_targets(text);
+  // The last one in search order is the installation's own: a plugin someone tries out does not become the default by being found first.
+  const Manifest* host = nullptr;
+  for (const Manifest& manifest : plugins.manifests())
+    if (manifest.has_part("backend/1") && manifest.has_trait("runs-on-host")) host = &manifest;
+  if (!host) throw Error(Code::unsupported, "no installed target runs on this machine", "name one with --target; 'lathe targets' lists them");
+  TargetSpec spec;
+  spec.name = host->name;
+  return {spec};
+}
+
+std::string resolve_precision(const std::string& kind, const DeviceSpec& device, const std::string& target) {
+  const std::vector<std::string>& declared = device.precisions;
+  if (declared.empty()) throw Error(Code::internal, "the target " + target + " declares no precision");
+  std::string wanted = lower(kind);
+  if (wanted.empty() || wanted == "auto") return declared.front();
+  if (wanted == "quant") wanted = "int8";
+  for (const std::string& p : declared) {
+    if (wanted == "float" && (p == "float32" || p == "float16" || p == "bfloat16")) return p;
+    if (lower(p) == wanted) return p;
+  }
+  std::vector<std::string> words = declared;
+  words.insert(words.end(), {"auto", "float", "quant"});
+  throw Error(Code::usage, "target " + target + " has no precision '" + kind + "'" + did_you_mean(kind, words), "it declares: " + join(declared));
+}
+
+std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
+  std::vector<TargetSpec> specs = wanted_targets(plugins, job.targets);
+  std::vector<const Manifest*> manifests;
+  for (const TargetSpec& spec : specs) manifests.push_back(&plugins.find_target(spec));
+  std::vector<std::vector<std::pair<std::string, std::string>>> given = distribute(plugins, job, manifests);
+
+  std::vector<ResolvedTarget> targets;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const Manifest& manifest = *manifests[i];
+    ResolvedTarget target;
+    target.manifest = &manifest;
+    if (!specs[i].device.empty()) target.device = find_device(manifest, specs[i].device).name;
+    std::vector<std::pair<std::string, std::string>> chosen;
+    for (const auto& flag : specs[i].flags) chosen.push_back(option_of_flag(manifest, flag));
+    chosen.insert(chosen.end(), given[i].begin(), given[i].end());
+    for (auto& [name, value] : resolve_options(manifest.name, manifest.options, chosen)) {
+      bool set = std::any_of(chosen.begin(), chosen.end(), [&](const auto& pair) { return pair.first == name; });
+      target.settings.push_back({name, value, set});
+    }
+    if (target.device.empty()) {
+      const lathe_backend* backend = plugins.load(manifest.name).backend();
+      if (backend && LATHE_HAS(backend, lathe_backend, default_device)) {
+        std::vector<lathe_setting> settings;
+        for (const Setting& s : target.settings) settings.push_back({{s.name.data(), s.name.size()}, {s.value.data(), s.value.size()}, s.given});
+        if (const char* device = backend->default_device(settings.data(), settings.size())) target.device = find_device(manifest, device).name;
+      }
+      if (target.device.empty() && !manifest.devices.empty()) target.device = manifest.devices.front().name;
+    }
+    target.precision = resolve_precision(job.precision, find_device(manifest, target.device), target.spelled());
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+std::vector<std::pair<std::string, std::string>> options_for(const Job& job, std::string_view plugin) {
+  std::vector<std::pair<std::string, std::string>> options;
+  for (const auto& [key, value] : job.options)
+    if (key.size() > plugin.size() && key.starts_with(plugin) && key[plugin.size()] == '.')
+      options.emplace_back(key.substr(plugin.size() + 1), value);
+  return options;
+}
+
+}  // namespace lathe

@@ -1,0 +1,39 @@
+// From what the person wrote after --target, --option and --precision to what each backend is asked: devices, settings, precisions
+// resolved and checked against the manifests.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/job/job.hpp"
+#include "core/plugin/plugins.hpp"
+
+namespace lathe {
+
+struct Setting {
+  std::string name, value;
+  bool given = false;  // by the person, not the declared fallback
+};
+
+struct ResolvedTarget {
+  const Manifest* manifest = nullptr;
+  std::string device;     // as the manifest spells it
+  std::string precision;  // one of the device's
+  std::vector<Setting> settings;
+  std::string spelled() const { return manifest->name + ":" + device; }
+};
+
+// The text after --target, or, when it is empty, the first installed target that runs on the host.
+std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text);
+
+// All targets of a job, in the order of preference. Loads a backend only where its options decide the device (a triple). Throws Error
+// (usage or unsupported) with everything that is wrong.
+std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job);
+
+// The settings that begin with "PLUGIN." for a plugin that is no target (a frontend).
+std::vector<std::pair<std::string, std::string>> options_for(const Job& job, std::string_view plugin);
+
+// "float32" or "int8": how `kind` (auto, float, quant, or a precision's own name) is spelled for a device. Throws Error(usage).
+std::string resolve_precision(const std::string& kind, const DeviceSpec& device, const std::string& target);
+
+}  // namespace lathe

@@ -1,0 +1,294 @@
+// Seeded inputs and the comparison.
+#include "core/job/verification.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "core/base/diagnostic.hpp"
+#include "core/reference/reference.hpp"
+#include "lathe/kernels/types.hpp"
+
+namespace lathe {
+namespace {
+
+// SplitMix64 (Steele, Lea, Flood 2014): the same sequence on every machine.
+struct Random {
+  uint64_t state;
+  uint64_t next() {
+    uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  double unit() { return double(next() >> 11) * 0x1p-53; }
+};
+
+uint64_t hash(std::string_view text) {  // FNV-1a
+  uint64_t h = 0xcbf29ce484222325;
+  for (unsigned char c : text) h = (h ^ c) * 0x100000001b3;
+  return h;
+}
+
+template <class T>
+void fill(Tensor& tensor, Random& random, bool whole) {
+  for (T& x : tensor.as_mutable<T>()) x = static_cast<T>(whole ? double(random.next() & 1) : random.unit());
+}
+
+Tensor random_tensor(DataType type, std::vector<int64_t> dimensions, Random random, const std::string& input) {
+  Tensor tensor = Tensor::allocate(type, std::move(dimensions));
+  switch (type) {
+    case DataType::float32:
+      fill<float>(tensor, random, false);
+      break;
+    case DataType::float64:
+      fill<double>(tensor, random, false);
+      break;
+    case DataType::float16:
+      for (kernels::float16& x : tensor.as_mutable<kernels::float16>()) x = kernels::float16(float(random.unit()));
+      break;
+    case DataType::bfloat16:
+      for (kernels::bfloat16& x : tensor.as_mutable<kernels::bfloat16>()) x = kernels::bfloat16(float(random.unit()));
+      break;
+    case DataType::uint8:
+    case DataType::int8:
+    case DataType::boolean:
+      fill<uint8_t>(tensor, random, true);
+      break;
+    case DataType::uint16:
+    case DataType::int16:
+      fill<uint16_t>(tensor, random, true);
+      break;
+    case DataType::uint32:
+    case DataType::int32:
+      fill<uint32_t>(tensor, random, true);
+      break;
+    case DataType::uint64:
+    case DataType::int64:
+      fill<uint64_t>(tensor, random, true);
+      break;
+    default:
+      throw Error(Code::unsupported, "no input can be made up for '" + input + "' of type " + std::string(name(type)),
+                  "verify with 'lathe verify --input'");
+  }
+  return tensor;
+}
+
+// The elements as numbers; empty when the type has none.
+template <class T>
+std::vector<double> numbers(const Tensor& tensor) {
+  std::vector<double> out;
+  out.reserve(tensor.as<T>().size());
+  for (const T& x : tensor.as<T>()) out.push_back(static_cast<double>(static_cast<std::conditional_t<kernels::is_half<T>, float, T>>(x)));
+  return out;
+}
+
+std::vector<double> numbers(const Tensor& tensor) {
+  switch (tensor.type) {
+    case DataType::float32:
+      return numbers<float>(tensor);
+    case DataType::float64:
+      return numbers<double>(tensor);
+    case DataType::float16:
+      return numbers<kernels::float16>(tensor);
+    case DataType::bfloat16:
+      return numbers<kernels::bfloat16>(tensor);
+    case DataType::uint8:
+    case DataType::boolean:
+      return numbers<uint8_t>(tensor);
+    case DataType::int8:
+      return numbers<int8_t>(tensor);
+    case DataType::uint16:
+      return numbers<uint16_t>(tensor);
+    case DataType::int16:
+      return numbers<int16_t>(tensor);
+    case DataType::uint32:
+      return numbers<uint32_t>(tensor);
+    case DataType::int32:
+      return numbers<int32_t>(tensor);
+    case DataType::uint64:
+      return numbers<uint64_t>(tensor);
+    case DataType::int64:
+      return numbers<int64_t>(tensor);
+    default:
+      return {};
+  }
+}
+
+bool floating(DataType type) {
+  return type == DataType::float32 || type == DataType::float64 || type == DataType::float16 || type == DataType::bfloat16;
+}
+
+std::string place_of(size_t index, const std::vector<int64_t>& dimensions) {
+  std::string text;
+  for (size_t d = dimensions.size(); d-- > 0;) {
+    size_t size = static_cast<size_t>(std::max<int64_t>(dimensions[d], 1));
+    text = std::to_string(index % size) + (text.empty() ? "" : ",") + text;
+    index /= size;
+  }
+  return "[" + text + "]";
+}
+
+std::string describe(const Tensor& tensor) {
+  std::string text = std::string(name(tensor.type)) + "[";
+  for (size_t i = 0; i < tensor.dimensions.size(); ++i) text += (i ? "," : "") + std::to_string(tensor.dimensions[i]);
+  return text + "]";
+}
+
+bool has_open_dimension(const Graph& graph) {
+  for (ValueId id : graph.inputs)
+    if (!graph.value(id).type.static_shape()) return true;
+  return false;
+}
+
+}  // namespace
+
+Limits limits_for(const std::string& precision) {
+  if (precision == "float32") return {1e-4, 1e-7};
+  if (precision == "float16" || precision == "bfloat16") return {1e-2, 1e-5};
+  return {5e-2, 1e-5};
+}
+
+std::string_view name(Verification::State state) {
+  static constexpr std::string_view names[] = {"off", "skipped", "agrees", "disagrees"};
+  return names[static_cast<int>(state)];
+}
+
+OutputComparison compare_outputs(const std::string& name, const Tensor& reference, const Tensor& found, const Limits& limits) {
+  OutputComparison c;
+  c.name = name;
+  if (reference.type != found.type || reference.dimensions != found.dimensions) {
+    c.agrees = false;
+    c.problem = "the reference yields " + describe(reference) + ", the artifact " + describe(found);
+    return c;
+  }
+  std::vector<double> r = numbers(reference), x = numbers(found);
+  if (r.empty()) {
+    bool same = reference.type == DataType::string ? reference.strings && found.strings && *reference.strings == *found.strings : reference == found;
+    if (!same) c.agrees = false, c.problem = "the bytes differ";
+    return c;
+  }
+  bool real = floating(reference.type);
+  for (double v : r)
+    if (std::isfinite(v)) c.largest = std::max(c.largest, std::fabs(v));
+  double limit = real ? limits.absolute + limits.relative * c.largest : 0;
+  double worst = -1;
+  for (size_t i = 0; i < r.size(); ++i) {
+    double difference = std::fabs(x[i] - r[i]);
+    if (std::isnan(r[i]) && std::isnan(x[i])) difference = 0;
+    if (x[i] == r[i]) difference = 0;  // infinities of one sign
+    if (std::isnan(difference)) difference = INFINITY;
+    if (difference > worst) worst = difference, c.place = place_of(i, reference.dimensions), c.expected = r[i], c.found = x[i];
+  }
+  c.difference = worst;
+  c.agrees = worst <= limit;
+  return c;
+}
+
+std::map<std::string, Tensor> seeded_inputs(const Graph& graph, uint64_t seed, int64_t open) {
+  std::map<std::string, Tensor> inputs;
+  for (ValueId id : graph.inputs) {
+    const Value& value = graph.value(id);
+    if (value.constant) continue;
+    if (value.type.kind != ValueKind::tensor || !value.type.shape)
+      throw Error(Code::unsupported, "no input can be made up for '" + value.name + "', whose rank is not known",
+                  "verify with 'lathe verify --input'");
+    std::vector<int64_t> dimensions;
+    for (size_t i = 0; i < value.type.shape->size(); ++i) {
+      const Dimension& d = (*value.type.shape)[i];
+      dimensions.push_back(d.constant() ? d.value : i == 0 ? 1 : open);
+    }
+    inputs[value.name] = random_tensor(value.type.element, dimensions, Random{hash(value.name) ^ (seed * 0x9e3779b97f4a7c15)}, value.name);
+  }
+  return inputs;
+}
+
+Verification verify_artifact(const Graph& graph, Executable& artifact, const Limits& limits, bool full, unsigned threads,
+                             const std::function<bool()>& cancelled) {
+  struct Trial {
+    uint64_t seed;
+    int64_t open;
+    bool zeros;
+  };
+  std::vector<Trial> trials = {{1, 32, false}};
+  if (full) {
+    trials.insert(trials.end(), {{2, 32, false}, {3, 32, false}, {4, 32, false}, {0, 32, true}});
+    if (has_open_dimension(graph)) trials.insert(trials.end(), {{5, 64, false}, {6, 96, false}});
+  }
+  Verification verification;
+  verification.limits = limits;
+  std::map<std::string, OutputComparison> worst;
+  for (const Trial& trial : trials) {
+    std::map<std::string, Tensor> inputs = seeded_inputs(graph, trial.seed, trial.open);
+    if (trial.zeros)
+      for (auto& [key, tensor] : inputs) tensor = Tensor::allocate(tensor.type, tensor.dimensions);
+    ReferenceOptions options;
+    options.threads = threads;
+    options.cancelled = cancelled;
+    std::map<std::string, Tensor> expected = run_reference(graph, inputs, options);
+    std::vector<Tensor> ordered;
+    for (const TensorInfo& info : artifact.inputs()) {
+      auto found = inputs.find(info.name);
+      if (found == inputs.end()) throw Error(Code::internal, "the artifact has an input '" + info.name + "' that the model lacks");
+      ordered.push_back(found->second);
+    }
+    std::vector<Tensor> outputs = artifact.run(ordered);
+    ++verification.inputs;
+    for (const auto& [key, tensor] : expected) {
+      size_t at = 0;
+      while (at < artifact.outputs().size() && artifact.outputs()[at].name != key) ++at;
+      OutputComparison c;
+      if (at == artifact.outputs().size() || at >= outputs.size()) {
+        c.name = key, c.agrees = false, c.problem = "the artifact has no such output";
+      } else {
+        c = compare_outputs(key, tensor, outputs[at], limits);
+      }
+      auto [place, first] = worst.emplace(key, c);
+      auto measure = [](const OutputComparison& o) { return o.problem.empty() ? o.difference / (o.largest + 1e-30) : INFINITY; };
+      if (!first && measure(c) > measure(place->second)) {
+        bool agreed = place->second.agrees;
+        place->second = c;
+        place->second.agrees = c.agrees && agreed;
+      } else if (!first) {
+        place->second.agrees = place->second.agrees && c.agrees;
+      }
+    }
+  }
+  verification.state = Verification::State::agrees;
+  for (ValueId id : graph.outputs) {
+    auto found = worst.find(graph.value(id).name);
+    if (found == worst.end()) continue;
+    if (!found->second.agrees) verification.state = Verification::State::disagrees;
+    verification.outputs.push_back(found->second);
+    worst.erase(found);
+  }
+  return verification;
+}
+
+std::vector<Diagnostic> describe_disagreement(const Verification& verification) {
+  std::vector<Diagnostic> list;
+  for (const OutputComparison& o : verification.outputs) {
+    if (o.agrees) continue;
+    Diagnostic d;
+    d.location = o.name;
+    if (!o.problem.empty()) {
+      d.text = "output '" + o.name + "' is not what the reference engine yields: " + o.problem;
+    } else {
+      char text[256];
+      std::snprintf(text, sizeof text, "output '%s' differs from the reference engine by %.3g at %s, and at most %.3g is allowed", o.name.c_str(),
+                    o.difference, o.place.c_str(), verification.limits.absolute + verification.limits.relative * o.largest);
+      d.text = text;
+      char number[64];
+      std::snprintf(number, sizeof number, "%.9g", o.expected), d.expected = number;
+      std::snprintf(number, sizeof number, "%.9g", o.found), d.found = number;
+    }
+    list.push_back(std::move(d));
+  }
+  if (!list.empty())
+    list.back().hint =
+        "an integer output may differ by a tie; otherwise this is a defect of the target: report it with the model, or look closer with --verify off "
+        "and 'lathe verify'";
+  return list;
+}
+
+}  // namespace lathe

@@ -1,0 +1,52 @@
+// Comparing what an artifact computes with what the reference engine computes: the same inputs, every output on its own.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/ir/graph.hpp"
+#include "core/plugin/plugins.hpp"
+
+namespace lathe {
+
+// An element x of an output agrees with the reference r when |x - r| <= absolute + relative * (the largest |r| of that output). Integers,
+// booleans and strings must be equal; NaN and infinities must stand in the same places.
+struct Limits {
+  double relative = 1e-4, absolute = 1e-7;
+};
+Limits limits_for(const std::string& precision);  // float32 1e-4; float16, bfloat16 1e-2; quantised 5e-2
+
+struct OutputComparison {
+  std::string name;
+  bool agrees = true;
+  double largest = 0;              // |r| over the output
+  double difference = 0;           // the worst |x - r|
+  std::string place;               // index of the worst element, "[0,3,17]"
+  double expected = 0, found = 0;  // there
+  std::string problem;             // when shapes or types differ
+};
+
+OutputComparison compare_outputs(const std::string& name, const Tensor& reference, const Tensor& found, const Limits& limits);
+
+struct Verification {
+  enum class State { off, skipped, agrees, disagrees } state = State::off;
+  std::string reason;  // of skipped
+  size_t inputs = 0;   // how many sets of inputs were run
+  Limits limits;
+  std::vector<OutputComparison> outputs;  // the worst over all sets of inputs
+};
+std::string_view name(Verification::State state);
+
+// The tensors of one set of inputs for `graph`: pseudo-random numbers that depend on nothing but `seed` and the inputs' names and types
+// (floats uniform in [0,1), integers 0 or 1). Open dimensions become `open`, the same symbol everywhere the same; an open batch becomes 1.
+std::map<std::string, Tensor> seeded_inputs(const Graph& graph, uint64_t seed, int64_t open = 32);
+
+// `full`: four seeds, all zeros, and for open dimensions two more sizes. Throws Error where one of the two engines fails.
+Verification verify_artifact(const Graph& graph, Executable& artifact, const Limits& limits, bool full, unsigned threads,
+                             const std::function<bool()>& cancelled = {});
+
+// What to say when outputs disagree: one diagnostic per output.
+std::vector<Diagnostic> describe_disagreement(const Verification& verification);
+
+}  // namespace lathe

@@ -1,0 +1,56 @@
+// What a compile leaves behind: names, the model's JSON, labels and the manifest.
+//
+// <stem>.json is the model as DeGirum's PySDK reads it (ConfigVersion, DEVICE, PRE_PROCESS, MODEL_PARAMETERS, POST_PROCESS), plus the
+// key "lathe" that says how the stages are run: docs/schemas/package.schema.json.
+#pragma once
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/ir/graph.hpp"
+#include "core/job/targets.hpp"
+#include "core/job/verification.hpp"
+
+namespace lathe {
+
+// A stage: one artifact, and which tensors of the model go in and come out. Stages run in the order of the list; a tensor is an input of
+// the model or an output of an earlier stage.
+struct PackageStage {
+  struct Binding {
+    std::string tensor;  // the name in the model
+    std::string name;    // the artifact's own name for it
+  };
+  std::string artifact;            // file name in the package
+  std::vector<std::string> files;  // all files of the stage, the artifact included
+  ResolvedTarget target;
+  std::vector<Binding> inputs, outputs;
+  std::map<std::string, std::string> facts;  // the backend's fingerprint
+};
+
+struct PackageContents {
+  std::string stem, name, version;
+  const Graph* graph = nullptr;  // after shapes were pinned: inputs, outputs and properties are read from it
+  std::string model_file, model_sha256;
+  std::vector<std::pair<std::string, std::string>> inputs;  // further input files (external data, pipeline): name, SHA-256; sorted
+  std::string frontend, frontend_version;
+  std::vector<PackageStage> stages;
+  std::vector<std::pair<std::string, std::string>> options;  // what else was decided: shapes, layout, passes, ...
+  Verification verification;
+};
+
+// "yolov8n--640x640_float_RUNTIME_DEVICE_1" in the grammar <name>[--<W>x<H>]_<float|quant>_<runtime>_<device>_<version>, lower case. The size
+// is there when the first input that can hold a picture has a fixed one.
+std::string package_stem(const Graph& graph, const std::string& name, const ResolvedTarget& target, const std::string& version);
+
+// Writes <stem>.json, labels_<name>.json (when the model names its classes) and manifest.json into `directory`, where the stages' files
+// lie already. Time enters only through SOURCE_DATE_EPOCH.
+void write_package(const std::string& directory, const PackageContents& contents);
+
+// An artifact file, a package folder, or a package's JSON, ready to run. A package runs all its stages.
+std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile);
+
+// The artifact's file and the "lathe" key of the package it belongs to (a JSON document), or "" for a bare file.
+std::string package_document(const std::string& path);
+
+}  // namespace lathe
