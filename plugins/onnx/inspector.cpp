@@ -79,8 +79,7 @@ std::string inspect_model(const std::string& path) {
   for (const onnx::FunctionProto& function : model->functions())
     for (const onnx::NodeProto& node : function.node()) count(node, counts);
 
-  Json json = {{"format", "ONNX"}};
-  Json& summary = json["summary"] = Json::array();
+  Json json = {{"format", "ONNX"}, {"summary", Json::array()}};
   json["ir_version"] = model->ir_version();
   json["graph"] = graph.name();
   json["producer"] = {{"name", model->producer_name()}, {"version", model->producer_version()}};
@@ -114,7 +113,7 @@ std::string inspect_model(const std::string& path) {
   std::string operators;
   for (const auto& [name, uses] : counts.operators) operators += (operators.empty() ? "" : ", ") + name + " " + std::to_string(uses);
   auto line = [&](const std::string& label, const std::string& text) {
-    if (!text.empty()) summary.push_back({label, text});
+    if (!text.empty()) json["summary"].push_back(Json::array({label, text}));
   };
   line("IR version", std::to_string(model->ir_version()));
   line("opset", opsets);
