@@ -9,13 +9,43 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace lathe::kernels {
+// A program that compiles the kernels several times for several instruction sets gives each copy a namespace of its own, so that
+// the linker never merges code for a newer processor into the copy for an older one.
+#ifndef LATHE_KERNELS_NAMESPACE
+#define LATHE_KERNELS_NAMESPACE kernels
+#endif
+
+namespace lathe::LATHE_KERNELS_NAMESPACE {
 
 // Data types by ONNX's TensorProto.DataType numbers (the same as lathe/graph.h).
 enum class Type : int32_t {
-  none = 0, float32 = 1, uint8 = 2, int8 = 3, uint16 = 4, int16 = 5, int32 = 6, int64 = 7, string = 8, boolean = 9, float16 = 10, float64 = 11,
-  uint32 = 12, uint64 = 13, complex64 = 14, complex128 = 15, bfloat16 = 16, float8e4m3fn = 17, float8e4m3fnuz = 18, float8e5m2 = 19,
-  float8e5m2fnuz = 20, uint4 = 21, int4 = 22, float4e2m1 = 23, float8e8m0 = 24, uint2 = 25, int2 = 26
+  none = 0,
+  float32 = 1,
+  uint8 = 2,
+  int8 = 3,
+  uint16 = 4,
+  int16 = 5,
+  int32 = 6,
+  int64 = 7,
+  string = 8,
+  boolean = 9,
+  float16 = 10,
+  float64 = 11,
+  uint32 = 12,
+  uint64 = 13,
+  complex64 = 14,
+  complex128 = 15,
+  bfloat16 = 16,
+  float8e4m3fn = 17,
+  float8e4m3fnuz = 18,
+  float8e5m2 = 19,
+  float8e5m2fnuz = 20,
+  uint4 = 21,
+  int4 = 22,
+  float4e2m1 = 23,
+  float8e8m0 = 24,
+  uint2 = 25,
+  int2 = 26
 };
 
 // A dense, row-major tensor. An absent optional input has data == nullptr and type none.
@@ -32,15 +62,18 @@ struct Tensor {
     for (int32_t i = 0; i < rank; ++i) n *= dimensions[i];
     return n;
   }
-  template <class T> T* as() const { return static_cast<T*>(data); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 struct Attribute {
   const char* name;  // terminated
   const int64_t* ints;
   const float* floats;
-  const char* string;  // terminated; for string attributes
-  int64_t count;       // of ints or floats; 1 for a single value
+  const char* string;  // terminated, for string attributes; for a tensor attribute its packed bytes
+  int64_t count;       // of ints, floats or the tensor's elements; 1 for a single value
 };
 
 struct Call {
@@ -94,4 +127,4 @@ struct Call {
 
 using Kernel = void (*)(const Call&);
 
-}  // namespace lathe::kernels
+}  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,0 +1,31 @@
+// Every kernel family, and the list of all kernels.
+//
+// LATHE_KERNELS(X) expands X(domain, Operator, function) for each operator that has a kernel; LATHE_KERNELS_<FAMILY>(X) does so for one
+// family. Operators that want working memory (Call::scratch) stand in LATHE_KERNEL_SCRATCH(X) with the function that says how much.
+// Without it (Call::scratch == nullptr) they still work, but slower.
+#pragma once
+#include "lathe/kernels/activation.hpp"
+#include "lathe/kernels/comparison.hpp"
+#include "lathe/kernels/conversion.hpp"
+#include "lathe/kernels/convolution.hpp"
+#include "lathe/kernels/elementwise_binary.hpp"
+#include "lathe/kernels/elementwise_unary.hpp"
+#include "lathe/kernels/indexing.hpp"
+#include "lathe/kernels/matmul.hpp"
+#include "lathe/kernels/movement.hpp"
+#include "lathe/kernels/normalization.hpp"
+#include "lathe/kernels/pooling.hpp"
+#include "lathe/kernels/quantization.hpp"
+#include "lathe/kernels/reduction.hpp"
+#include "lathe/kernels/resize.hpp"
+#include "lathe/kernels/shape.hpp"
+#include "lathe/kernels/softmax.hpp"
+
+#define LATHE_KERNELS(X)                                                                                                                            \
+  LATHE_KERNELS_ACTIVATION(X)                                                                                                                       \
+  LATHE_KERNELS_COMPARISON(X) LATHE_KERNELS_CONVERSION(X) LATHE_KERNELS_CONVOLUTION(X) LATHE_KERNELS_ELEMENTWISE_BINARY(X)                          \
+      LATHE_KERNELS_ELEMENTWISE_UNARY(X) LATHE_KERNELS_INDEXING(X) LATHE_KERNELS_MATMUL(X) LATHE_KERNELS_MOVEMENT(X) LATHE_KERNELS_NORMALIZATION(X) \
+          LATHE_KERNELS_POOLING(X) LATHE_KERNELS_QUANTIZATION(X) LATHE_KERNELS_REDUCTION(X) LATHE_KERNELS_RESIZE(X) LATHE_KERNELS_SHAPE(X)          \
+              LATHE_KERNELS_SOFTMAX(X)
+
+#define LATHE_KERNEL_SCRATCH(X) X("", Conv, conv_scratch) X("", MatMul, matmul_scratch) X("", Gemm, gemm_scratch)

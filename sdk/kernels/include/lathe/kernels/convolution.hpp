@@ -1,0 +1,243 @@
+// Convolution, transposed convolution and integer convolution over one to three spatial axes, grouped and dilated.
+//
+// float32 runs as a matrix product whose right side is packed straight from the image (gemm.hpp); depthwise layers have a loop of
+// their own; other types, and calls without working memory, take the plain loop.
+#pragma once
+#include "lathe/kernels/gemm.hpp"
+#include "lathe/kernels/window.hpp"
+
+namespace lathe::LATHE_KERNELS_NAMESPACE {
+
+namespace detail {
+
+// sum over channels and kernel of (x - x_zero) * (w - w_zero), per output element. A is what the sum is kept in.
+template <class A, class T, class W, class R>
+void convolve_plainly(const Call& call, const Tensor& x, const Tensor& weights, const Tensor& y, const Window& w, int64_t groups, A x_zero,
+                      const W* w_zero, bool w_zero_per_channel, const R* bias) {
+  const int64_t in_channels = x.dimension(1), out_channels = y.dimension(1), part = in_channels / groups, out_part = out_channels / groups;
+  const int64_t pixels = w.output_size(), in_pixels = w.input_size(), taps = w.kernel_size();
+  parallel(call, y.dimension(0) * out_channels, math::greatest<int64_t>(1, grain_elements / (pixels * taps * part + 1)),
+           [&](int64_t begin, int64_t end, uint32_t) {
+             for (int64_t plane = begin; plane < end; ++plane) {
+               const int64_t batch = plane / out_channels, channel = plane % out_channels, group = channel / out_part;
+               const A zero = w_zero ? A(w_zero[w_zero_per_channel ? channel : 0]) : A(0);
+               const T* image = x.as<const T>() + (batch * in_channels + group * part) * in_pixels;
+               const W* filter = weights.as<const W>() + channel * part * taps;
+               R* to = y.as<R>() + plane * pixels;
+               int64_t place = 0;
+               for (int64_t od = 0; od < w.output[0]; ++od)
+                 for (int64_t oh = 0; oh < w.output[1]; ++oh)
+                   for (int64_t ow = 0; ow < w.output[2]; ++ow, ++place) {
+                     A sum = bias ? A(bias[channel]) : A(0);
+                     for (int64_t c = 0; c < part; ++c)
+                       for (int64_t kd = 0; kd < w.kernel[0]; ++kd) {
+                         const int64_t id = od * w.stride[0] - w.pad_begin[0] + kd * w.dilation[0];
+                         if (id < 0 || id >= w.input[0]) continue;
+                         for (int64_t kh = 0; kh < w.kernel[1]; ++kh) {
+                           const int64_t ih = oh * w.stride[1] - w.pad_begin[1] + kh * w.dilation[1];
+                           if (ih < 0 || ih >= w.input[1]) continue;
+                           for (int64_t kw = 0; kw < w.kernel[2]; ++kw) {
+                             const int64_t iw = ow * w.stride[2] - w.pad_begin[2] + kw * w.dilation[2];
+                             if (iw < 0 || iw >= w.input[2]) continue;
+                             sum += (A(image[c * in_pixels + (id * w.input[1] + ih) * w.input[2] + iw]) - x_zero) *
+                                    (A(filter[(c * w.kernel[0] + kd) * w.kernel[1] * w.kernel[2] + kh * w.kernel[2] + kw]) - zero);
+                           }
+                         }
+                       }
+                     to[place] = R(sum);
+                   }
+             }
+           });
+}
+
+// Packs the im2col matrix of one image and group: row = (channel, kernel place), column = output place.
+struct ImageBlock {
+  const float* image;
+  const Window* window;
+  bool pointwise;
+
+  void operator()(int64_t k, int64_t depth, int64_t first, int64_t count, float* to) const {
+    const Window& w = *window;
+    const int64_t in_pixels = w.input_size(), taps = w.kernel_size(), kernel_plane = w.kernel[1] * w.kernel[2];
+    if (pointwise) return gemm::MatrixBlock{image, in_pixels, 1}(k, depth, first, count, to);
+    for (int64_t column = 0; column < count; column += gemm::tile_columns) {
+      const int width = int(math::least<int64_t>(gemm::tile_columns, count - column));
+      // Where each of the strip's outputs begins to read.
+      int64_t depth_at[gemm::tile_columns], row_at[gemm::tile_columns], column_at[gemm::tile_columns];
+      bool one_row = w.stride[2] == 1;
+      for (int i = 0; i < width; ++i) {
+        const int64_t place = first + column + i, ow = place % w.output[2], oh = place / w.output[2] % w.output[1];
+        depth_at[i] = place / (w.output[2] * w.output[1]) * w.stride[0] - w.pad_begin[0];
+        row_at[i] = oh * w.stride[1] - w.pad_begin[1];
+        column_at[i] = ow * w.stride[2] - w.pad_begin[2];
+        one_row = one_row && row_at[i] == row_at[0] && depth_at[i] == depth_at[0];
+      }
+      for (int64_t d = 0; d < depth; ++d) {
+        const int64_t channel = (k + d) / taps, tap = (k + d) % taps;
+        const int64_t kd = tap / kernel_plane * w.dilation[0], kh = tap % kernel_plane / w.kernel[2] * w.dilation[1],
+                      kw = tap % w.kernel[2] * w.dilation[2];
+        const float* plane = image + channel * in_pixels;
+        float* __restrict target = to + column * depth + d * gemm::tile_columns;
+        if (one_row) {
+          const int64_t id = depth_at[0] + kd, ih = row_at[0] + kh, iw = column_at[0] + kw;
+          const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1];
+          const float* from = plane + (id * w.input[1] + ih) * w.input[2];
+          if (inside && iw >= 0 && iw + gemm::tile_columns <= w.input[2]) {
+            __builtin_memcpy(target, from + iw, gemm::tile_columns * sizeof(float));
+          } else {
+            for (int i = 0; i < width; ++i) target[i] = inside && iw + i >= 0 && iw + i < w.input[2] ? from[iw + i] : 0.0f;
+            for (int i = width; i < gemm::tile_columns; ++i) target[i] = 0.0f;
+          }
+        } else {
+          for (int i = 0; i < width; ++i) {
+            const int64_t id = depth_at[i] + kd, ih = row_at[i] + kh, iw = column_at[i] + kw;
+            const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1] && iw >= 0 && iw < w.input[2];
+            target[i] = inside ? plane[(id * w.input[1] + ih) * w.input[2] + iw] : 0.0f;
+          }
+          for (int i = width; i < gemm::tile_columns; ++i) target[i] = 0.0f;
+        }
+      }
+    }
+  }
+};
+
+// One input and one output channel per group: a weighted sum of shifted rows.
+inline void convolve_depthwise(const Call& call, const Tensor& x, const Tensor& weights, const Tensor& y, const Window& w, const float* bias) {
+  const int64_t channels = y.dimension(1), pixels = w.output_size(), in_pixels = w.input_size(), taps = w.kernel_size();
+  parallel(call, y.dimension(0) * channels, 1, [&](int64_t begin, int64_t end, uint32_t) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const float* image = x.as<const float>() + plane * in_pixels;
+      const float* filter = weights.as<const float>() + plane % channels * taps;
+      float* to = y.as<float>() + plane * pixels;
+      const float start = bias ? bias[plane % channels] : 0.0f;
+      for (int64_t od = 0; od < w.output[0]; ++od)
+        for (int64_t oh = 0; oh < w.output[1]; ++oh) {
+          float* __restrict row = to + (od * w.output[1] + oh) * w.output[2];
+          for (int64_t i = 0; i < w.output[2]; ++i) row[i] = start;
+          for (int64_t tap = 0; tap < taps; ++tap) {
+            const int64_t kw = tap % w.kernel[2], kh = tap / w.kernel[2] % w.kernel[1], kd = tap / (w.kernel[2] * w.kernel[1]);
+            const int64_t id = od * w.stride[0] - w.pad_begin[0] + kd * w.dilation[0], ih = oh * w.stride[1] - w.pad_begin[1] + kh * w.dilation[1];
+            if (id < 0 || id >= w.input[0] || ih < 0 || ih >= w.input[1]) continue;
+            const int64_t shift = kw * w.dilation[2] - w.pad_begin[2], s = w.stride[2];
+            // Outputs whose place ow * s + shift lies within the input.
+            const int64_t low = shift < 0 ? math::least((-shift + s - 1) / s, w.output[2]) : 0;
+            const int64_t high = w.input[2] > shift ? math::least((w.input[2] - 1 - shift) / s + 1, w.output[2]) : 0;
+            const float* __restrict from = image + (id * w.input[1] + ih) * w.input[2];
+            const float factor = filter[tap];
+            if (s == 1) {
+              for (int64_t i = low; i < high; ++i) row[i] += factor * from[i + shift];
+            } else {
+              for (int64_t i = low; i < high; ++i) row[i] += factor * from[i * s + shift];
+            }
+          }
+        }
+    }
+  });
+}
+
+inline void convolve_as_product(const Call& call, const Window& w, int64_t groups, const float* bias) {
+  const Tensor &x = call.input(0), &weights = call.input(1), &y = call.output();
+  const int64_t in_part = x.dimension(1) / groups, out_part = y.dimension(1) / groups, depth = in_part * w.kernel_size(), pixels = w.output_size();
+  float* packed = static_cast<float*>(call.scratch);
+  const int64_t packed_size = gemm::round_up(gemm::packed_rows_size(out_part, depth), 16);
+  for (int64_t group = 0; group < groups; ++group) {
+    gemm::pack_rows(call, weights.as<const float>() + group * out_part * depth, depth, 1, out_part, depth, packed);
+    for (int64_t batch = 0; batch < x.dimension(0); ++batch) {
+      const ImageBlock block{x.as<const float>() + (batch * groups + group) * in_part * w.input_size(), &w, w.pointwise()};
+      gemm::multiply(call, out_part, pixels, depth, packed, y.as<float>() + (batch * groups + group) * out_part * pixels, pixels,
+                     bias ? bias + group * out_part : nullptr, packed + packed_size, block);
+    }
+  }
+}
+
+inline bool depthwise(const Tensor& x, const Tensor& weights, int64_t groups) {
+  return groups > 1 && groups == x.dimension(1) && weights.dimension(0) == groups;
+}
+
+}  // namespace detail
+
+// Bytes of working memory that conv wants.
+inline uint64_t conv_scratch(const Call& call, uint32_t threads) {
+  const Tensor& weights = call.input(1);
+  const int64_t groups = call.integer("group", 1);
+  if (call.input(0).type != Type::float32 || detail::depthwise(call.input(0), weights, groups)) return 0;
+  const int64_t depth = product(weights.dimensions, 1, weights.rank);
+  const int64_t packed = gemm::round_up(gemm::packed_rows_size(weights.dimension(0) / groups, depth), 16);
+  return uint64_t(packed + gemm::packed_block_size * threads) * sizeof(float);
+}
+
+// Inputs: X [N, C, spatial...], W [M, C / group, kernel...], B [M] (optional). Output [N, M, spatial...].
+inline void conv(const Call& call) {
+  const Tensor &x = call.input(0), &weights = call.input(1), &y = call.output();
+  const int64_t groups = call.integer("group", 1);
+  const Window w = window_of(call, x, y, weights.dimensions + 2);
+  if (x.type == Type::float32) {
+    const float* bias = call.has_input(2) ? call.input(2).as<const float>() : nullptr;
+    if (detail::depthwise(x, weights, groups)) return detail::convolve_depthwise(call, x, weights, y, w, bias);
+    if (call.scratch) return detail::convolve_as_product(call, w, groups, bias);
+  }
+  dispatch<Floats>(call, x.type, [&]<class T>() {
+    const T* bias = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;
+    detail::convolve_plainly<Compute<T>, T, T, T>(call, x, weights, y, w, groups, Compute<T>(0), nullptr, false, bias);
+  });
+}
+
+// Inputs: X, W (each uint8 or int8), x_zero_point (optional scalar), w_zero_point (optional, scalar or [M]). Output int32.
+inline void conv_integer(const Call& call) {
+  const Tensor &x = call.input(0), &weights = call.input(1), &y = call.output();
+  const Window w = window_of(call, x, y, weights.dimensions + 2);
+  dispatch<Types<uint8_t, int8_t>>(call, x.type, [&]<class T>() {
+    dispatch<Types<uint8_t, int8_t>>(call, weights.type, [&]<class W>() {
+      const int32_t x_zero = call.has_input(2) ? int32_t(*call.input(2).template as<const T>()) : 0;
+      const W* w_zero = call.has_input(3) ? call.input(3).template as<const W>() : nullptr;
+      const bool per_channel = w_zero && call.input(3).size() > 1;
+      detail::convolve_plainly<int32_t, T, W, int32_t>(call, x, weights, y, w, call.integer("group", 1), x_zero, w_zero, per_channel,
+                                                       static_cast<const int32_t*>(nullptr));
+    });
+  });
+}
+
+// Inputs: X [N, C, spatial...], W [C, M / group, kernel...], B [M] (optional). Each output element gathers the inputs that reach it.
+inline void conv_transpose(const Call& call) {
+  const Tensor &x = call.input(0), &weights = call.input(1), &y = call.output();
+  const int64_t groups = call.integer("group", 1);
+  const Window w = window_of(call, y, x, weights.dimensions + 2, true);  // the window slides over the output
+  dispatch<Floats>(call, x.type, [&]<class T>() {
+    using C = Compute<T>;
+    const T* bias = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;
+    const int64_t in_part = x.dimension(1) / groups, out_part = weights.dimension(1), channels = out_part * groups;
+    const int64_t pixels = w.input_size(), in_pixels = w.output_size(), taps = w.kernel_size();
+    parallel(call, x.dimension(0) * channels, 1, [&](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t plane = begin; plane < end; ++plane) {
+        const int64_t batch = plane / channels, channel = plane % channels, group = channel / out_part;
+        T* to = y.as<T>() + plane * pixels;
+        for (int64_t od = 0; od < w.input[0]; ++od)
+          for (int64_t oh = 0; oh < w.input[1]; ++oh)
+            for (int64_t ow = 0; ow < w.input[2]; ++ow) {
+              C sum = bias ? C(bias[channel]) : C(0);
+              for (int64_t tap = 0; tap < taps; ++tap) {
+                const int64_t kw = tap % w.kernel[2], kh = tap / w.kernel[2] % w.kernel[1], kd = tap / (w.kernel[2] * w.kernel[1]);
+                // The input place i with i * stride - pad + k * dilation == o, if there is one.
+                const int64_t at[3] = {od + w.pad_begin[0] - kd * w.dilation[0], oh + w.pad_begin[1] - kh * w.dilation[1],
+                                       ow + w.pad_begin[2] - kw * w.dilation[2]};
+                bool inside = true;
+                int64_t place = 0;
+                for (int a = 0; a < 3; ++a) {
+                  inside = inside && at[a] >= 0 && at[a] % w.stride[a] == 0 && at[a] / w.stride[a] < w.output[a];
+                  place = place * w.output[a] + at[a] / w.stride[a];
+                }
+                if (!inside) continue;
+                const T* image = x.as<const T>() + (batch * groups + group) * in_part * in_pixels + place;
+                const T* filter = weights.as<const T>() + (group * in_part * out_part + channel % out_part) * taps + tap;
+                for (int64_t c = 0; c < in_part; ++c) sum += C(image[c * in_pixels]) * C(filter[c * out_part * taps]);
+              }
+              *to++ = T(sum);
+            }
+      }
+    });
+  });
+}
+
+#define LATHE_KERNELS_CONVOLUTION(X) X("", Conv, conv) X("", ConvInteger, conv_integer) X("", ConvTranspose, conv_transpose)
+
+}  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,0 +1,157 @@
+// Matrix products: MatMul, Gemm, MatMulInteger.
+#pragma once
+#include "lathe/kernels/elementwise_binary.hpp"
+#include "lathe/kernels/gemm.hpp"
+
+namespace lathe::LATHE_KERNELS_NAMESPACE {
+
+namespace detail {
+
+// numpy.matmul: a vector on the left is a row, on the right a column; leading axes broadcast.
+struct MatrixShapes {
+  int64_t m, n, k;
+  Loop<2> batches;  // strides count matrices
+};
+inline MatrixShapes matrix_shapes(const Tensor& a, const Tensor& b, const Tensor& y) {
+  MatrixShapes s;
+  s.m = a.rank > 1 ? a.dimension(-2) : 1;
+  s.k = a.dimension(-1);
+  s.n = b.rank > 1 ? b.dimension(-1) : 1;
+  const int batch_rank = y.rank - (a.rank > 1 ? 1 : 0) - (b.rank > 1 ? 1 : 0);
+  int64_t strides[2][max_rank];
+  const Tensor* operands[2] = {&a, &b};
+  for (int i = 0; i < 2; ++i) {
+    int64_t stride = 1;
+    for (int axis = batch_rank - 1; axis >= 0; --axis) {
+      const int own = axis - (batch_rank - (operands[i]->rank - 2));
+      const int64_t dimension = own < 0 || operands[i]->rank < 2 ? 1 : operands[i]->dimensions[own];
+      strides[i][axis] = dimension == 1 ? 0 : stride;
+      stride *= dimension;
+    }
+  }
+  for (int axis = 0; axis < batch_rank; ++axis) s.batches.push(y.dimensions[axis], {strides[0][axis], strides[1][axis]});
+  return s;
+}
+
+template <class A, class T, class U, class R>
+void multiply_plainly(const Call& call, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_column, const U* b, int64_t b_row,
+                      int64_t b_column, R* y, const T* a_zero, int64_t a_zero_stride, const U* b_zero, int64_t b_zero_stride) {
+  parallel(call, m * n, math::greatest<int64_t>(1, grain_elements / (k + 1)), [=](int64_t begin, int64_t end, uint32_t) {
+    for (int64_t at = begin; at < end; ++at) {
+      const int64_t row = at / n, column = at % n;
+      const A left = a_zero ? A(a_zero[row * a_zero_stride]) : A(0), right = b_zero ? A(b_zero[column * b_zero_stride]) : A(0);
+      A sum = 0;
+      for (int64_t i = 0; i < k; ++i)
+        sum = math::add(sum, math::multiply(A(A(a[row * a_row + i * a_column]) - left), A(A(b[i * b_row + column * b_column]) - right)));
+      y[at] = R(sum);
+    }
+  });
+}
+
+template <class F>
+void each_matrix(const MatrixShapes& s, F&& body) {
+  s.batches.walk(0, s.batches.size, [&](int64_t at, const int64_t(&offsets)[2], int64_t count) {
+    for (int64_t i = 0; i < count; ++i) body(at + i, offsets[0] + i * s.batches.stride(0), offsets[1] + i * s.batches.stride(1));
+  });
+}
+
+inline uint64_t product_scratch(int64_t rows, int64_t depth, uint32_t threads) {
+  return uint64_t(gemm::round_up(gemm::packed_rows_size(rows, depth), 16) + gemm::packed_block_size * threads) * sizeof(float);
+}
+
+}  // namespace detail
+
+inline uint64_t matmul_scratch(const Call& call, uint32_t threads) {
+  if (call.input(0).type != Type::float32) return 0;
+  const detail::MatrixShapes s = detail::matrix_shapes(call.input(0), call.input(1), call.output());
+  return detail::product_scratch(s.m, s.k, threads);
+}
+
+inline void matmul(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(1), &y = call.output();
+  const detail::MatrixShapes s = detail::matrix_shapes(a, b, y);
+  if (a.type == Type::float32 && call.scratch) {
+    float* packed = static_cast<float*>(call.scratch);
+    float* blocks = packed + gemm::round_up(gemm::packed_rows_size(s.m, s.k), 16);
+    return detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
+      gemm::pack_rows(call, a.as<const float>() + left * s.m * s.k, s.k, 1, s.m, s.k, packed);
+      gemm::multiply(call, s.m, s.n, s.k, packed, y.as<float>() + at * s.m * s.n, s.n, nullptr, blocks,
+                     gemm::MatrixBlock{b.as<const float>() + right * s.k * s.n, s.n, 1});
+    });
+  }
+  dispatch<Types<float, double, float16, bfloat16, int32_t, int64_t, uint32_t, uint64_t>>(call, a.type, [&]<class T>() {
+    detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
+      detail::multiply_plainly<Compute<T>, T, T, T>(call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1,
+                                                    b.as<const T>() + right * s.k * s.n, s.n, 1, y.as<T>() + at * s.m * s.n, nullptr, 0, nullptr, 0);
+    });
+  });
+}
+
+// Inputs: A, B (uint8 or int8), a_zero_point (optional: scalar or per row), b_zero_point (optional: scalar or per column). Output int32.
+inline void matmul_integer(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(1), &y = call.output();
+  const detail::MatrixShapes s = detail::matrix_shapes(a, b, y);
+  dispatch<Types<uint8_t, int8_t>>(call, a.type, [&]<class T>() {
+    dispatch<Types<uint8_t, int8_t>>(call, b.type, [&]<class U>() {
+      const T* a_zero = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;
+      const U* b_zero = call.has_input(3) ? call.input(3).template as<const U>() : nullptr;
+      const int64_t a_count = a_zero ? call.input(2).size() : 1, b_count = b_zero ? call.input(3).size() : 1;
+      detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
+        // Per-row zero points may be [M], or [batches..., M, 1]; per-column likewise.
+        detail::multiply_plainly<int32_t, T, U, int32_t>(call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1,
+                                                         b.as<const U>() + right * s.k * s.n, s.n, 1, y.as<int32_t>() + at * s.m * s.n,
+                                                         a_zero ? a_zero + (a_count > s.m ? left * s.m : 0) : nullptr, a_count > 1 ? 1 : 0,
+                                                         b_zero ? b_zero + (b_count > s.n ? right * s.n : 0) : nullptr, b_count > 1 ? 1 : 0);
+      });
+    });
+  });
+}
+
+inline uint64_t gemm_scratch(const Call& call, uint32_t threads) {
+  if (call.input(0).type != Type::float32) return 0;
+  const bool transposed = call.integer("transA", 0) != 0;
+  return detail::product_scratch(call.input(0).dimension(transposed ? 1 : 0), call.input(0).dimension(transposed ? 0 : 1), threads);
+}
+
+// Y = alpha A' B' + beta C; inputs A, B, C (optional, broadcast to Y).
+inline void general_matmul(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(1), &y = call.output();
+  const bool a_transposed = call.integer("transA", 0) != 0, b_transposed = call.integer("transB", 0) != 0;
+  const float alpha = call.real("alpha", 1.0f), beta = call.real("beta", 1.0f);
+  const int64_t m = y.dimension(0), n = y.dimension(1), k = a.dimension(a_transposed ? 0 : 1);
+  const int64_t a_row = a_transposed ? 1 : k, a_column = a_transposed ? m : 1, b_row = b_transposed ? 1 : n, b_column = b_transposed ? k : 1;
+  dispatch<Types<float, double, float16, bfloat16, int32_t, int64_t, uint32_t, uint64_t>>(call, a.type, [&]<class T>() {
+    using C = Compute<T>;
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      if (call.scratch) {
+        float* packed = static_cast<float*>(call.scratch);
+        gemm::pack_rows(call, a.as<const float>(), a_row, a_column, m, k, packed);
+        gemm::multiply(call, m, n, k, packed, y.as<float>(), n, nullptr, packed + gemm::round_up(gemm::packed_rows_size(m, k), 16),
+                       gemm::MatrixBlock{b.as<const float>(), b_row, b_column});
+        done = true;
+      }
+    }
+    if (!done)
+      detail::multiply_plainly<C, T, T, T>(call, m, n, k, a.as<const T>(), a_row, a_column, b.as<const T>(), b_row, b_column, y.as<T>(), nullptr, 0,
+                                           nullptr, 0);
+    const bool addend = call.has_input(2) && beta != 0.0f;
+    if (!addend && alpha == 1.0f) return;
+    const Tensor* inputs[1] = {addend ? &call.input(2) : &y};
+    const Loop<1> loop = broadcast(y, inputs);
+    const int64_t stride = loop.stride(0);
+    loop.walk(0, loop.size, [&](int64_t at, const int64_t(&offsets)[1], int64_t count) {
+      T* to = y.as<T>() + at;
+      const T* c = inputs[0]->as<const T>() + offsets[0];
+      for (int64_t i = 0; i < count; ++i) {
+        const C scaled = alpha == 1.0f ? C(to[i]) : convert<C>(C(to[i]) * C(alpha));
+        const C rest = !addend ? C(0) : (beta == 1.0f ? C(c[i * stride]) : convert<C>(C(c[i * stride]) * C(beta)));
+        to[i] = T(math::add(scaled, rest));
+      }
+    });
+  });
+}
+
+#define LATHE_KERNELS_MATMUL(X) X("", MatMul, matmul) X("", MatMulInteger, matmul_integer) X("", Gemm, general_matmul)
+
+}  // namespace lathe::LATHE_KERNELS_NAMESPACE
