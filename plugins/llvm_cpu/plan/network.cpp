@@ -1,0 +1,122 @@
+// Small questions about a Network: sizes, uses, images, and how an epilogue may address a tensor.
+#include "plan/network.hpp"
+
+#include <algorithm>
+
+namespace lathe::llvm_cpu {
+
+int32_t element_bytes(int32_t type) {
+  switch (type) {
+    case LATHE_UINT8:
+    case LATHE_INT8:
+    case LATHE_BOOL:
+    case LATHE_FLOAT8E4M3FN:
+    case LATHE_FLOAT8E4M3FNUZ:
+    case LATHE_FLOAT8E5M2:
+    case LATHE_FLOAT8E5M2FNUZ:
+    case LATHE_FLOAT8E8M0:
+      return 1;
+    case LATHE_UINT16:
+    case LATHE_INT16:
+    case LATHE_FLOAT16:
+    case LATHE_BFLOAT16:
+      return 2;
+    case LATHE_FLOAT32:
+    case LATHE_INT32:
+    case LATHE_UINT32:
+      return 4;
+    case LATHE_INT64:
+    case LATHE_UINT64:
+    case LATHE_FLOAT64:
+    case LATHE_COMPLEX64:
+      return 8;
+    case LATHE_COMPLEX128:
+      return 16;
+    default:
+      return 0;
+  }
+}
+
+int64_t count(const std::vector<int64_t>& dimensions) {
+  int64_t n = 1;
+  for (const int64_t d : dimensions) n *= d;
+  return n;
+}
+
+int64_t Tensor::size() const { return count(dimensions); }
+
+uint64_t Tensor::bytes() const {
+  const uint64_t elements = static_cast<uint64_t>(size());
+  if (const int32_t width = element_bytes(type)) return elements * static_cast<uint64_t>(width);
+  const uint64_t per_byte = type == LATHE_UINT2 || type == LATHE_INT2 ? 4 : 2;
+  return (elements + per_byte - 1) / per_byte;
+}
+
+TensorId Network::add(std::string name, int32_t type, std::vector<int64_t> dimensions) {
+  tensors.push_back({std::move(name), type, std::move(dimensions), nullptr, false});
+  return static_cast<TensorId>(tensors.size() - 1);
+}
+
+TensorId Network::add_constant(std::string name, std::vector<int64_t> dimensions, std::vector<float> values) {
+  owned.push_back(std::move(values));
+  const TensorId id = add(std::move(name), LATHE_FLOAT32, std::move(dimensions));
+  tensors[id].data = owned.back().data();
+  tensors[id].constant = true;
+  return id;
+}
+
+TensorUses::TensorUses(const Network& network)
+    : users(network.tensors.size()), producer(network.tensors.size(), UINT32_MAX), output(network.tensors.size(), false) {
+  for (uint32_t i = 0; i < network.operations.size(); ++i) {
+    for (const TensorId t : network.operations[i].inputs)
+      if (t != no_tensor && (users[t].empty() || users[t].back() != i)) users[t].push_back(i);
+    for (const TensorId t : network.operations[i].outputs)
+      if (t != no_tensor) producer[t] = i;
+  }
+  for (const TensorId t : network.outputs) output[t] = true;
+}
+
+void remove_dead(Network& network) {
+  std::vector<bool> live(network.tensors.size(), false);
+  for (const TensorId t : network.outputs) live[t] = true;
+  std::vector<Operation> kept;
+  for (size_t i = network.operations.size(); i-- > 0;) {
+    Operation& operation = network.operations[i];
+    if (std::none_of(operation.outputs.begin(), operation.outputs.end(), [&](TensorId t) { return t != no_tensor && live[t]; })) continue;
+    for (const TensorId t : operation.inputs)
+      if (t != no_tensor) live[t] = true;
+    kept.push_back(std::move(operation));
+  }
+  std::reverse(kept.begin(), kept.end());
+  network.operations = std::move(kept);
+}
+
+bool is_image(const std::vector<int64_t>& dimensions) { return dimensions.size() == 3 || dimensions.size() == 4; }
+
+ImageShape image_shape(const std::vector<int64_t>& d) {
+  if (d.size() == 4) return {d[0], d[1], d[2], d[3]};
+  if (d.size() == 3) return {d[0], d[1], 1, d[2]};
+  return {d.at(0), d.at(1), 1, 1};
+}
+
+std::vector<int64_t> row_major(const std::vector<int64_t>& dimensions) {
+  std::vector<int64_t> strides(dimensions.size(), 1);
+  for (size_t i = dimensions.size(); i-- > 1;) strides[i - 1] = strides[i] * dimensions[i];
+  return strides;
+}
+
+bool epilogue_access(const Operation& anchor, const Tensor& output, const Tensor& operand, Access& access) {
+  if (!operand.is_float() || operand.dimensions.size() > output.dimensions.size()) return false;
+  std::vector<int64_t> aligned(output.dimensions.size() - operand.dimensions.size(), 1);
+  aligned.insert(aligned.end(), operand.dimensions.begin(), operand.dimensions.end());
+  if (operand.size() == 1) return access = Access::scalar, true;
+  const size_t channel = anchor.kind == Operation::Kind::product ? aligned.size() - 1 : 1;
+  bool others_are_one = true;
+  for (size_t i = 0; i < aligned.size(); ++i) others_are_one = others_are_one && (i == channel || aligned[i] == 1);
+  // Where a tensor is both (one pixel, one row), the images' own layout is the simpler one to have.
+  if (aligned == output.dimensions && !(others_are_one && operand.constant)) return access = Access::same, true;
+  if (others_are_one && aligned[channel] == output.dimensions[channel]) return access = Access::per_channel, true;
+  return false;
+}
+
+}  // namespace lathe::llvm_cpu
