@@ -3,6 +3,7 @@
 // A manifest `<name>.plugin.yaml` beside `<name>.so` answers `lathe targets` and `--target` without loading code; when the library is
 // loaded its tables must agree with it. Nothing is ever unloaded.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -34,14 +35,19 @@ struct DeviceSpec {
 // What a manifest says.
 struct Manifest {
   std::string name, version, vendor, description, library /* absolute path */, file /* absolute path of the manifest */;
-  std::vector<std::string> parts;
+  std::string pipeline;            // absolute path of <name>.pipeline.yaml beside it: the target's default pipeline; empty when there is none
+  std::vector<std::string> parts;  // "backend/1", ...
   // backend
   std::string runtime;
+  std::vector<std::string> traits;  // runs-on-host, static-shapes, needs-calibration, quantises-itself: lathe_backend.flags in words
   std::vector<std::string> aliases;
   std::vector<DeviceSpec> devices;
   std::vector<OptionSpec> options;
   std::vector<std::string> emits;
   std::vector<std::string> extensions;  // what its frontend reads or its executor runs
+
+  bool has_part(std::string_view part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
+  bool has_trait(std::string_view trait) const { return std::find(traits.begin(), traits.end(), trait) != traits.end(); }
 };
 
 // A target as the person wrote it: NAME[:DEVICE] and LLVM-style flags.
@@ -99,6 +105,7 @@ class Plugins {
   virtual Plugin* find_inspector(const std::string& path) = 0;  // nullptr when none knows it
   virtual std::vector<Pass> passes() = 0;                       // builtin ones and those of plugins
   virtual std::string share_directory() const = 0;              // <prefix>/share/lathe
+  virtual const std::vector<Manifest>& known_targets() const = 0;  // of share/lathe/known-targets.yaml, installed or not; may be empty
 };
 
 // Option values: resolves `given` against declared options (type, choices, nearest name). Throws Error(usage).

@@ -1,0 +1,17 @@
+// Opening a plugin's library: every check before its tables are used, and the host's services it is given.
+#pragma once
+#include "core/plugin/manifest.hpp"
+#include "core/plugin/plugins.hpp"
+
+namespace lathe {
+
+// Opens the library of `manifest`, checks symbol, versions, sizes, build and agreement with the manifest, and wraps it. Throws
+// Error(unsupported) with one diagnostic: path, reason, next step. The library stays mapped and the result alive until the process ends.
+Plugin& load_plugin(const Manifest& manifest, const HostServices& services);
+
+// Reports a diagnostic as if the plugin had: for host functions that are called by a plugin and fail.
+void report_through(const lathe_host& host, const Diagnostic& diagnostic);
+// Runs `body` for a callback that a plugin called: exceptions become reports and a code.
+lathe_code run_callback(const lathe_host& host, const std::function<void()>& body) noexcept;
+
+}  // namespace lathe
