@@ -18,7 +18,7 @@ namespace lathe::llvm_cpu {
 // step's buffers in the order that program.hpp gives for the kernel, then the scratch memory's base when worker_scratch_bytes is not 0.
 struct EmittedKernel {
   llvm::Function* body = nullptr;
-  uint32_t tasks = 1;                // the work is cut into that many; any order, in parallel
+  uint32_t tasks = 1;                 // the work is cut into that many; any order, in parallel
   uint64_t worker_scratch_bytes = 0;  // per worker, 64-byte aligned
 };
 

@@ -16,7 +16,9 @@ namespace lathe::llvm_cpu {
 // How a float tensor of shape [N, C, H, W] lies in memory.
 enum class Layout {
   plain,   // row major, as ONNX has it
-  blocked  // [N][ceil(C/B)][H][W][B] with B = Machine::block(); channels beyond C hold zero
+  // [N][ceil(C/B)][H][W][B] with B = Machine::block(). What lies in the lanes beyond C is unspecified (any bits, NaN included): no kernel
+  // lets it reach a valid channel, so elementwise work may run over the padding as if it were data.
+  blocked
 };
 
 // A batch of images, or a slice of the channels of one (batch_stride is then that of the whole). One-dimensional signals have height 1.
@@ -132,6 +134,7 @@ struct Elementwise {
 struct Reorder {
   int64_t batch = 1, channels = 0, pixels = 0;
   int64_t input_batch_stride = 0, output_batch_stride = 0;
+  int64_t plain_channel_stride = 0;  // on the plain side; 0: pixels
   bool to_blocked = true;
   bool operator==(const Reorder&) const = default;
 };
