@@ -11,6 +11,15 @@ namespace {
 size_t mix(size_t seed, size_t value) { return seed ^ (value + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2)); }
 size_t hash_bytes(const void* data, size_t size) { return std::hash<std::string_view>()({static_cast<const char*>(data), size}); }
 
+size_t hash_graph(const Graph& graph) {
+  size_t seed = graph.nodes.size();
+  for (const Node& node : graph.nodes) {
+    seed = mix(seed, std::hash<std::string>()(node.op_type));
+    for (const auto& [name, attribute] : node.attributes) seed = mix(seed, hash(attribute));
+  }
+  return seed;
+}
+
 bool same_floats(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
@@ -159,7 +168,7 @@ size_t hash(const Attribute& attribute) {
         } else if constexpr (std::is_same_v<T, Attribute::Ints> || std::is_same_v<T, Attribute::Floats>) {
           return mix(kind, hash_bytes(value.data(), value.size() * sizeof(value[0])));
         } else if constexpr (std::is_same_v<T, Attribute::Subgraph>) {
-          return mix(kind, value->nodes.size());
+          return mix(kind, hash_graph(*value));
         } else {
           return mix(kind, value.size());
         }
