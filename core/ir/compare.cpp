@@ -24,17 +24,20 @@ bool same_floats(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
-// Which value of `b` stands for each value of `a`.
+// Which value of `b` stands for each value of `a`. Values are paired when they are first met; constants only with their equals.
 struct Pairs {
-  explicit Pairs(const Graph& a, const Graph& b) : to_b(a.values.size(), none), to_a(b.values.size(), none) {}
+  Pairs(const Graph& a_in, const Graph& b_in) : a(a_in), b(b_in), to_b(a.values.size(), none), to_a(b.values.size(), none) {}
+  const Graph &a, &b;
   std::vector<ValueId> to_b, to_a;
-  bool pair(ValueId a, ValueId b) {
-    if (a == none || b == none) return a == b;
-    if (to_b[a] == none && to_a[b] == none) {
-      to_b[a] = b;
-      to_a[b] = a;
+
+  bool pair(ValueId left, ValueId right) {
+    if (left == none || right == none) return left == right;
+    if (to_b[left] == none && to_a[right] == none) {
+      if (a.values[left].constant != b.values[right].constant) return false;
+      to_b[left] = right;
+      to_a[right] = left;
     }
-    return to_b[a] == b && to_a[b] == a;
+    return to_b[left] == right && to_a[right] == left;
   }
 };
 
@@ -43,8 +46,8 @@ class Comparison {
   explicit Comparison(bool names) : names_(names) {}
   std::string what;  // the first difference
 
-  // `outer`: how the enclosing graphs' values are paired; nullptr: as they are numbered.
-  bool graphs(const Graph& a, const Graph& b, const Pairs* outer) {
+  // `outer`: how the enclosing graph's values are paired; nullptr: as they are numbered.
+  bool graphs(const Graph& a, const Graph& b, Pairs* outer) {
     if (names_ && (a.name != b.name || a.opsets != b.opsets || a.properties != b.properties))
       return differ("name, opsets or properties of " + a.name);
     if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size()) return differ("number of inputs or outputs of " + a.name);
@@ -53,6 +56,7 @@ class Comparison {
     }
     if (a.captures.size() != b.captures.size()) return differ("number of captures of " + a.name);
     Pairs pairs(a, b);
+    if (names_ && !constants(a, b, pairs)) return false;
     if (!captures(a, b, outer, pairs)) return differ("captures of " + a.name);
     for (size_t i = 0; i < a.inputs.size(); ++i) {
       if (!values(a, b, a.inputs[i], b.inputs[i], pairs)) return false;
@@ -66,7 +70,7 @@ class Comparison {
     return true;
   }
 
-  bool attributes(const Attribute& a, const Attribute& b, const Pairs* outer) {
+  bool attributes(const Attribute& a, const Attribute& b, Pairs* outer) {
     if (a.value.index() != b.value.index()) return false;
     return std::visit(
         [&]<class T>(const T& left) {
@@ -96,10 +100,28 @@ class Comparison {
     return false;
   }
 
-  bool captures(const Graph& a, const Graph& b, const Pairs* outer, Pairs& pairs) {
+  bool constants(const Graph& a, const Graph& b, Pairs& pairs) {
+    std::map<std::string_view, ValueId> in_b;
+    for (ValueId v = 0; v < b.values.size(); ++v) {
+      if (b.values[v].constant) in_b[b.values[v].name] = v;
+    }
+    for (ValueId v = 0; v < a.values.size(); ++v) {
+      if (!a.values[v].constant) continue;
+      const auto found = in_b.find(a.values[v].name);
+      if (found == in_b.end()) return differ("there is no second constant '" + a.values[v].name + "'");
+      if (!values(a, b, v, found->second, pairs)) return false;
+      in_b.erase(found);
+    }
+    return in_b.empty() || differ("there is no first constant '" + std::string(in_b.begin()->first) + "'");
+  }
+
+  // Captures are paired by what they capture. A constant that only subgraphs use has not been met yet: then the order of captures decides.
+  bool captures(const Graph& a, const Graph& b, Pairs* outer, Pairs& pairs) {
     std::map<ValueId, ValueId> inner_of;  // outer value -> its capture in b
     for (const Capture& c : b.captures) inner_of[c.outer] = c.inner;
-    for (const Capture& c : a.captures) {
+    for (size_t i = 0; i < a.captures.size(); ++i) {
+      const Capture& c = a.captures[i];
+      if (outer && outer->to_b[c.outer] == none && !outer->pair(c.outer, b.captures[i].outer)) return false;
       const auto found = inner_of.find(outer ? outer->to_b[c.outer] : c.outer);
       if (found == inner_of.end() || !values(a, b, c.inner, found->second, pairs)) return false;
     }
@@ -107,13 +129,11 @@ class Comparison {
   }
 
   bool values(const Graph& a, const Graph& b, ValueId left, ValueId right, Pairs& pairs) {
-    if (!pairs.pair(left, right)) return differ("a value stands for two: " + label(a, left) + " and " + label(b, right));
+    if (!pairs.pair(left, right)) return differ("values that are not the same: " + label(a, left) + " and " + label(b, right));
     if (left == none) return true;
     const Value &x = a.values[left], &y = b.values[right];
     if (names_ && x.name != y.name) return differ("names of values: '" + x.name + "' and '" + y.name + "'");
     if (names_ && x.type != y.type) return differ("types of '" + x.name + "': " + to_string(x.type) + " and " + to_string(y.type));
-    if (x.constant.has_value() != y.constant.has_value()) return differ("only one of the values '" + x.name + "' is a constant");
-    if (x.constant && *x.constant != *y.constant) return differ("elements of constant '" + x.name + "'");
     return true;
   }
 
