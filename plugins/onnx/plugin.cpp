@@ -1,8 +1,9 @@
-// The plugin's parts: a frontend that reads .onnx, and an inspector that describes it.
+// The plugin's parts: a frontend that reads .onnx, a backend that writes it, and an inspector that describes it.
 #include <deque>
 #include <lathe/plugin.hpp>
 #include <memory>
 
+#include "exporter.hpp"
 #include "importer.hpp"
 #include "inspector.hpp"
 #include "model_file.hpp"
@@ -35,6 +36,50 @@ class Frontend {
     TensorReader tensors;
   };
   std::deque<Imported> imported_;
+};
+
+// Writes the graph as the passes left it: what any other ONNX runtime can load.
+class Backend {
+ public:
+  Backend(const sdk::Host& host, const sdk::CompileRequest& request)
+      : host_(host), stem_(request.stem), always_external_(request.settings.text("external-data") == "always") {}
+
+  static sdk::BackendInfo info() {
+    sdk::BackendInfo info;
+    info.runtime = "ONNX";
+    info.devices = {{"ANY", "whatever the runtime that loads the file runs on", {"float32"}}};
+    info.emits = {"model"};
+    info.options = {{"external-data",
+                     LATHE_OPTION_CHOICE,
+                     "auto",
+                     "Weights in a file of their own beside the model: only when they pass 2 GiB, or always.",
+                     {"auto", "always"}}};
+    return info;
+  }
+
+  void claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
+    for (const sdk::NodeView node : graph.nodes()) verdicts.take(node);
+  }
+
+  void compile(const sdk::GraphView& graph, sdk::Output& output) {
+    const std::string name = stem_ + ".onnx", data = stem_ + ".onnx.data";
+    const Exported exported = export_graph(graph, data, always_external_);
+    host_.check_cancelled();
+    output.write(name, exported.model.SerializeAsString());
+    output.artifact(name);
+    uint64_t at = 0;
+    for (const ExternalTensor& tensor : exported.external) {
+      host_.check_cancelled();
+      output.write(data, std::string(tensor.offset - at, '\0'));
+      output.write(data, tensor.data, tensor.size);
+      at = tensor.offset + tensor.size;
+    }
+  }
+
+ private:
+  sdk::Host host_;
+  std::string stem_;
+  bool always_external_;
 };
 
 class Inspector {

@@ -80,4 +80,22 @@ std::string type_text(const onnx::TypeProto& type) {
   }
 }
 
+bool parse_type(std::string_view text, onnx::TypeProto& type) {
+  // "word(rest)" -> rest
+  auto within = [&](std::string_view word) -> std::optional<std::string_view> {
+    if (text.size() < word.size() + 2 || text.substr(0, word.size()) != word || text[word.size()] != '(' || text.back() != ')') return std::nullopt;
+    return text.substr(word.size() + 1, text.size() - word.size() - 2);
+  };
+  if (const auto element = within("seq")) return parse_type(*element, *type.mutable_sequence_type()->mutable_elem_type());
+  if (const auto element = within("optional")) return parse_type(*element, *type.mutable_optional_type()->mutable_elem_type());
+  const auto element = within("tensor");
+  if (!element) return false;
+  for (int32_t number = LATHE_FLOAT32; number <= LATHE_INT2; ++number) {
+    if (type_name(number) != *element) continue;
+    type.mutable_tensor_type()->set_elem_type(number);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace lathe::onnx_plugin

@@ -3,6 +3,7 @@
 #include <lathe/plugin.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "messages.hpp"
 
@@ -20,5 +21,7 @@ ValueType value_type(const onnx::TypeProto& type, std::string& problem);
 
 // "tensor(float)", "seq(tensor(int64))", "optional(tensor(float))": ONNX's own spelling, for attributes that hold a type.
 std::string type_text(const onnx::TypeProto& type);
+// The reverse, for tensors, sequences and optionals; false when the text is none of these.
+bool parse_type(std::string_view text, onnx::TypeProto& type);
 
 }  // namespace lathe::onnx_plugin
