@@ -13,6 +13,7 @@
 
 #include "features.hpp"
 #include "image.hpp"
+#include "package.hpp"
 #include "sha256.hpp"
 #include "threads.hpp"
 
@@ -45,10 +46,13 @@ struct lathe_model {
   void** data = nullptr;       // inputs, then outputs
   bool prepared = false;
 
+  Package* package = nullptr;  // set: this model is a package's stages, and of the above only error, ready and table are used
+
   lathe_model() = default;
   lathe_model(const lathe_model&) = delete;
   lathe_model& operator=(const lathe_model&) = delete;
   ~lathe_model() {
+    close_package(package);
     destroy_pool(pool);
     free(nanoseconds);
     free(scratch);
@@ -352,6 +356,13 @@ extern "C" {
 int32_t lathe_model_open(const char* path, const lathe_model_options* options, lathe_model** out) {
   lathe_model* model = *out = make_model();
   if (!model) return LATHE_RUNTIME_FAILED;
+  if (is_folder(path)) {
+    int32_t code = LATHE_RUNTIME_OK;
+    model->package = open_package(path, complete(options), &code, &model->error);
+    if (model->package) model->table = package_table(model->package);
+    model->ready = model->package != nullptr;
+    return code;
+  }
   model->file = open(path, O_RDONLY | O_CLOEXEC);
   if (model->file < 0) {
     say(&model->error, "cannot open '%s': %s", path, strerror(errno));
@@ -413,6 +424,13 @@ const lathe_artifact_tensor* lathe_model_output(const lathe_model* model, uint32
 }
 
 int32_t lathe_model_output_dimensions(lathe_model* model, const int64_t* const* input_dimensions, int64_t* const* dimensions) {
+  if (model->package) {
+    // What the tables say: a stage's shapes may depend on what an earlier one yields.
+    for (uint32_t i = 0; i < model->table->output_count; ++i)
+      if (model->table->outputs[i].rank)
+        memcpy(dimensions[i], model->table->outputs[i].dimensions, static_cast<uint64_t>(model->table->outputs[i].rank) * sizeof(int64_t));
+    return LATHE_RUNTIME_OK;
+  }
   if (!model->runnable) {
     say(&model->error, "the model was opened to be described only, or opening it failed");
     return LATHE_RUNTIME_USAGE;
@@ -435,6 +453,7 @@ int32_t lathe_model_output_dimensions(lathe_model* model, const int64_t* const* 
 
 int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* request) {
   model->error.text[0] = 0;
+  if (model->package) return run_package(model->package, *request, &model->error);
   if (!model->runnable) {
     say(&model->error, "the model was opened to be described only, or opening it failed");
     return LATHE_RUNTIME_USAGE;
@@ -473,9 +492,10 @@ int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* reque
   }
 }
 
-uint32_t lathe_model_threads(const lathe_model* model) { return model->threads.count; }
+uint32_t lathe_model_threads(const lathe_model* model) { return model->package ? package_threads(model->package) : model->threads.count; }
 
 int32_t lathe_model_set_threads(lathe_model* model, uint32_t threads) {
+  if (model->package) return set_package_threads(model->package, threads, &model->error);
   if (!model->runnable) {
     say(&model->error, "the model was opened to be described only, or opening it failed");
     return LATHE_RUNTIME_USAGE;
@@ -485,6 +505,7 @@ int32_t lathe_model_set_threads(lathe_model* model, uint32_t threads) {
 
 int32_t lathe_model_profile(const lathe_model* model, uint32_t index, uint64_t* runs, uint64_t* nanoseconds) {
   *runs = *nanoseconds = 0;
+  if (model->package) return package_profile(model->package, index, runs, nanoseconds);
   if (!model->ready || index >= model->table->kernel_count) return LATHE_RUNTIME_USAGE;
   if (model->nanoseconds) {
     *runs = model->runs;
@@ -494,6 +515,7 @@ int32_t lathe_model_profile(const lathe_model* model, uint32_t index, uint64_t* 
 }
 
 uint64_t lathe_model_scratch_bytes(const lathe_model* model) {
+  if (model->package) return package_scratch_bytes(model->package);
   return model->scratch_bytes > model->scratch_needed ? model->scratch_bytes : model->scratch_needed;
 }
 

@@ -64,7 +64,8 @@ typedef struct lathe_model_run_request {
   void* (*allocate)(void* context, uint32_t output, int32_t type, const int64_t* dimensions, uint64_t rank, uint64_t bytes);
 } lathe_model_run_request;
 
-/* Opens the file. `options` may be NULL: as many threads as processors, no profile. *model is set even when opening failed, to a handle
+/* Opens an artifact, or a package folder all of whose stages are native artifacts: they run one after the other as one model.
+ * `options` may be NULL: as many threads as processors, no profile. *model is set even when opening failed, to a handle
  * that knows only its error and has to be closed; it is NULL when there was no memory even for that. */
 LATHE_RUNTIME_API int32_t lathe_model_open(const char* path, const lathe_model_options* options, lathe_model** model);
 /* The same from bytes, which may go when the function returns (they are copied once). */
