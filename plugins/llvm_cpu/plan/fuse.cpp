@@ -184,21 +184,29 @@ void join_elementwise(Network& network, size_t most_varying) {
   remove_dead(network);
 }
 
-// A constant added per channel to a bare accumulator is bias.
-bool absorb_bias(Network& network, Operation& anchor, const Term& term) {
-  const auto& instructions = term.expression.instructions;
-  if (!anchor.expression.instructions.empty() || instructions.size() != 1 || instructions[0].operation != Op::add || term.operands.size() != 2)
-    return false;
-  const Tensor& added = network.at(term.operands[1]);
-  const Tensor& output = network.at(anchor.output());
+// A constant that is added per channel to the accumulator, before anything else sees it, is bias.
+void absorb_bias(Network& network, Operation& anchor, Term& term) {
+  Expression& e = term.expression;
+  const auto uses_accumulator = [](const Expression::Instruction& i) { return i.a == 0 || i.b == 0; };
+  const auto first = std::find_if(e.instructions.begin(), e.instructions.end(), uses_accumulator);
+  if (first == e.instructions.end() || first->operation != Op::add || first->a == first->b) return;
+  if (std::find_if(first + 1, e.instructions.end(), uses_accumulator) != e.instructions.end()) return;
+  const int operand = first->a == 0 ? first->b : first->a;
+  if (operand >= e.operands) return;
+  const Tensor& added = network.at(term.operands[static_cast<size_t>(operand)]);
   Access access;
-  if (!added.constant || !epilogue_access(anchor, output, added, access) || access != Access::per_channel) return false;
+  if (!added.constant || !epilogue_access(anchor, network.at(anchor.output()), added, access) || access != Access::per_channel) return;
   std::vector<float> bias(added.floats(), added.floats() + added.size());
   if (anchor.inputs[2] != no_tensor)
     for (size_t c = 0; c < bias.size(); ++c) bias[c] += network.at(anchor.inputs[2]).floats()[c];
   const auto channels = static_cast<int64_t>(bias.size());
   anchor.inputs[2] = network.add_constant(added.name, {channels}, std::move(bias));
-  return true;
+  // What used the sum uses the accumulator.
+  const int sum = e.operands + static_cast<int>(first - e.instructions.begin());
+  e.instructions.erase(first);
+  for (Expression::Instruction& i : e.instructions)
+    for (int* v : {&i.a, &i.b}) *v = *v == sum ? 0 : *v > sum ? *v - 1 : *v;
+  drop_unused_operands(term, 1);
 }
 
 bool fits_epilogue(const Network& network, const Operation& anchor, const Term& term) {
@@ -226,10 +234,9 @@ void absorb_into_anchors(Network& network) {
       if (consumer.kind != Kind::elementwise || network.at(consumer.output()).dimensions != network.at(t).dimensions) break;
       Term term = substitute(term_of(anchor), t, term_of(consumer));
       tidy(network, term, 1);
-      if (!absorb_bias(network, anchor, term)) {
-        if (!fits_epilogue(network, anchor, term)) break;
-        set_term(anchor, std::move(term));
-      }
+      if (!fits_epilogue(network, anchor, term)) break;
+      absorb_bias(network, anchor, term);
+      set_term(anchor, std::move(term));
       append_nodes(anchor, consumer);
       anchor.outputs = consumer.outputs;
       consumer = std::move(anchor);

@@ -45,6 +45,7 @@ class LayoutChoice {
       if (t == no_tensor || network_.at(t).constant) continue;
       Wish& wish = wishes_[t];
       const auto pass_on = [&] {
+        if (is_image(dimensions(o.output())) && single_pixel(dimensions(o.output()), block_)) return;  // does not care
         wish.blocked += wishes_[o.output()].blocked > 0;
         wish.plain += wishes_[o.output()].plain > 0;
       };
@@ -93,7 +94,8 @@ class LayoutChoice {
       return false;
     };
     const Wish& wish = wishes_[o.output()];
-    const bool prefer_plain = wish.plain > 0 && wish.blocked == 0;
+    // Depthwise kernels want both sides blocked, and other groups gain nothing from a plain output.
+    const bool prefer_plain = wish.plain > 0 && wish.blocked == 0 && o.groups == 1;
     if (prefer_plain && !single_pixel(dimensions(o.output()), block_) && possible(Layout::plain)) return Layout::plain;
     return possible(Layout::blocked) ? Layout::blocked : Layout::plain;
   }

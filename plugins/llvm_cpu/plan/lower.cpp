@@ -540,7 +540,11 @@ class Lowering {
     }
     // Fewer dimensions than the output: reordered under the output's rank.
     const Place p = dense(t);
-    Reorder r{s.batch, s.channels, s.pixels(), s.channels * s.pixels(), 0, true};
+    Reorder r;
+    r.batch = s.batch;
+    r.channels = s.channels;
+    r.pixels = s.pixels();
+    r.input_batch_stride = s.channels * s.pixels();
     r.output_batch_stride = item_floats({s.channels, s.height, s.width, Layout::blocked, 0}, block_);
     const uint64_t bytes = static_cast<uint64_t>(s.batch * r.output_batch_stride) * sizeof(float);
     const BufferId to = range(new_storage(Buffer::Kind::arena, 0, bytes), 0, bytes);
