@@ -11,9 +11,9 @@
 namespace lathe::llvm_cpu {
 
 struct GenerateOptions {
-  unsigned threads = 2;       // kernels are compiled in parallel
+  unsigned threads = 2;  // kernels are compiled in parallel
   bool fast_math = false;
-  std::string bitcode;        // folder with kernels-<family>.bc
+  std::string bitcode;  // folder with kernels-<family>.bc
   std::function<void(double)> progress;
   std::function<bool()> cancelled;
 };

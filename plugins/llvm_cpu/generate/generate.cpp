@@ -1,0 +1,159 @@
+// One module per distinct kernel, compiled in parallel, and one for table and driver. What comes out depends on the program alone, not on
+// the number of threads: modules are numbered by the first step that needs them.
+#include "generate/generate.hpp"
+
+#include <llvm/Bitcode/BitcodeReader.h>
+#include <llvm/IR/Function.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "emit/emit.hpp"
+#include "emit/optimise.hpp"
+#include "generate/compile.hpp"
+#include "generate/generic.hpp"
+#include "generate/table.hpp"
+#include "generate/target_machine.hpp"
+#include "kernel_names.hpp"
+#include "target.hpp"
+
+namespace lathe::llvm_cpu {
+namespace {
+
+// Steps by distinct kernel.
+struct Distinct {
+  std::vector<const Kernel*> kernels;
+  std::vector<uint32_t> of_step;
+};
+
+Distinct distinct_kernels(const Program& program) {
+  Distinct distinct;
+  for (const Step& step : program.steps) {
+    uint32_t index = 0;
+    while (index < distinct.kernels.size() && !(*distinct.kernels[index] == step.kernel)) ++index;
+    if (index == distinct.kernels.size()) distinct.kernels.push_back(&step.kernel);
+    distinct.of_step.push_back(index);
+  }
+  return distinct;
+}
+
+// LLVM's own remarks and warnings are nothing to a person who compiles a model; errors are thrown where they matter.
+void silence(llvm::LLVMContext& context) {
+  context.setDiagnosticHandlerCallBack([](const llvm::DiagnosticInfo*, void*) {}, nullptr);
+}
+
+void hide(llvm::Function& function) {
+  function.setLinkage(llvm::GlobalValue::ExternalLinkage);
+  function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+  function.setDSOLocal(true);
+}
+
+struct Job {
+  const Machine& machine;
+  CodeForm form;
+  const GenerateOptions& options;
+  const llvm::MemoryBuffer& kernels_bitcode;
+};
+
+std::vector<char> finish(llvm::Module& module, llvm::TargetMachine& target, const Job& job, bool bitcode) {
+  apply_target_attributes(module, job.machine);
+  if (job.options.fast_math) relax_arithmetic(module);
+  check_module(module);
+  if (bitcode)
+    optimise_bitcode(module, target);
+  else
+    optimise(module, target);
+  return generate_code(module, target, job.form);
+}
+
+std::vector<char> compile_kernel(const Kernel& kernel, GeneratedKernel& generated, const Job& job) {
+  llvm::LLVMContext context;
+  silence(context);
+  llvm::Module module(generated.function, context);
+  const auto target = make_target_machine(job.machine);
+  prepare_module(module, job.machine, *target);
+  bool is_bitcode = false;
+  llvm::Function* function = nullptr;
+  std::visit(
+      [&](const auto& k) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(k)>, Generic>) {
+          Generic wanting = k;
+          wanting.scratch_bytes = std::max(k.scratch_bytes, kernel_scratch(k));
+          function = generate_generic(module, job.kernels_bitcode, wanting, generated.function);
+          generated.whole = true;
+          generated.scratch_bytes = wanting.scratch_bytes;
+          is_bitcode = true;
+        } else {
+          const EmittedKernel emitted = emit(module, job.machine, k, generated.function);
+          function = emitted.body;
+          generated.tasks = emitted.tasks;
+          generated.worker_scratch_bytes = emitted.worker_scratch_bytes;
+        }
+      },
+      kernel);
+  hide(*function);
+  return finish(module, *target, job, is_bitcode);
+}
+
+std::vector<char> compile_table(const Program& program, const std::vector<GeneratedKernel>& kernels, const std::vector<uint32_t>& of_step,
+                                const Job& job) {
+  llvm::LLVMContext context;
+  silence(context);
+  const auto target = make_target_machine(job.machine);
+  const auto bitcode = read_bitcode(job.options.bitcode + "/driver-" + family_of(job.machine).name + ".bc");
+  auto module = llvm::parseBitcodeFile(bitcode->getMemBufferRef(), context);
+  if (!module) throw std::runtime_error("the driver's bitcode cannot be read: " + llvm::toString(module.takeError()));
+  (*module)->setModuleIdentifier("lathe_table");
+  (*module)->setSourceFileName("lathe_table");
+  prepare_module(**module, job.machine, *target);
+  generate_table(**module, program, job.machine, kernels, of_step);
+  return finish(**module, *target, job, true);
+}
+
+}  // namespace
+
+std::vector<std::vector<char>> generate(const Program& program, const Machine& machine, CodeForm form, const GenerateOptions& options) {
+  const Distinct distinct = distinct_kernels(program);
+  const size_t count = distinct.kernels.size();
+  std::vector<GeneratedKernel> kernels(count);
+  for (size_t i = 0; i < count; ++i) kernels[i].function = "lathe_kernel_" + std::to_string(i);
+  const auto bitcode = read_bitcode(options.bitcode + "/kernels-" + family_of(machine).name + ".bc");
+  const Job job{machine, form, options, *bitcode};
+  initialize_targets();
+
+  std::vector<std::vector<char>> modules(count + 1);
+  std::atomic<size_t> next = 0, done = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  auto work = [&] {
+    for (size_t i = next++; i < count; i = next++) {
+      try {
+        if (options.cancelled && options.cancelled()) return;
+        modules[i] = compile_kernel(*distinct.kernels[i], kernels[i], job);
+        if (options.progress) options.progress(static_cast<double>(++done) / static_cast<double>(count + 1));
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = count;
+      }
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (unsigned t = 1; t < options.threads && t < count; ++t) threads.emplace_back(work);
+  work();
+  threads.clear();
+  if (failure) std::rethrow_exception(failure);
+  if (options.cancelled && options.cancelled()) return {};
+  modules[count] = compile_table(program, kernels, distinct.of_step, job);
+  return modules;
+}
+
+}  // namespace lathe::llvm_cpu

@@ -1,0 +1,32 @@
+// The artifact's table and schedule as constants, together with the driver that walks them.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "machine.hpp"
+#include "plan/program.hpp"
+
+namespace llvm {
+class MemoryBuffer;
+class Module;
+}  // namespace llvm
+
+namespace lathe::llvm_cpu {
+
+// How a step's kernel came out.
+struct GeneratedKernel {
+  std::string function;
+  bool whole = false;  // called once with the threads, instead of task by task
+  uint32_t tasks = 1;
+  uint64_t scratch_bytes = 0;         // once per step
+  uint64_t worker_scratch_bytes = 0;  // per worker
+};
+
+// Fills `module`, which holds the driver's bitcode. `kernel_of_step` indexes `kernels`.
+void generate_table(llvm::Module& module, const Program& program, const Machine& machine, std::span<const GeneratedKernel> kernels,
+                    std::span<const uint32_t> kernel_of_step);
+
+}  // namespace lathe::llvm_cpu
