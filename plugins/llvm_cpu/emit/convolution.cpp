@@ -53,8 +53,7 @@ struct ConvolutionEmitter {
     tile.pixel_stride = kernel.stride[1] * in_pixel;
     tile.inner_stride = 1;
     tile.inner_count = blocked_in ? block : 1;
-    while (blocked_in && tile.inner_unroll < 4 && last_inner % (2 * tile.inner_unroll) == 0 && block % (2 * tile.inner_unroll) == 0)
-      tile.inner_unroll *= 2;
+    if (blocked_in) tile.inner_unroll = unroll_for(b.machine, vectors, pixels, {block, last_inner});
     tile.kernel = kernel.kernel;
     tile.clipped_rows = clipped_rows();
     tile.column_stride = kernel.dilation[1] * in_pixel;

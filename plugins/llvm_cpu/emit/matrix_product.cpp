@@ -32,7 +32,7 @@ struct MatrixEmitter {
     tile.pixel_stride = kernel.a_row_stride;
     tile.inner_stride = kernel.a_column_stride;
     tile.inner_count = -1;
-    while (tile.inner_unroll < 4 && kernel.k % (2 * tile.inner_unroll) == 0) tile.inner_unroll *= 2;
+    tile.inner_unroll = unroll_for(b.machine, vectors, rows, {kernel.k});
     tile.packed_weights = packed;
     tile.bias = kernel.bias;
     tile.output_pixel_stride = kernel.n;

@@ -1,6 +1,7 @@
 // The register tile: see tile.hpp.
 #include "emit/tile.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include "emit/expression.hpp"
@@ -200,6 +201,14 @@ std::vector<llvm::Value**> fields(TileCall& call) {
 }
 
 }  // namespace
+
+int64_t unroll_for(const Machine& machine, int vectors, int pixels, std::initializer_list<int64_t> counts) {
+  if (vectors * pixels + 2 * vectors + 1 > machine.vector_registers) return 1;
+  int64_t unroll = 1;
+  const auto divides = [&](int64_t factor) { return std::all_of(counts.begin(), counts.end(), [&](int64_t count) { return count % factor == 0; }); };
+  while (unroll < 8 && unroll * vectors * pixels < 20 && divides(2 * unroll)) unroll *= 2;
+  return unroll;
+}
 
 void call_tile(Builder& b, const Tile& tile, const Epilogue& epilogue, const TileCall& call) {
   TileCall copy = call;

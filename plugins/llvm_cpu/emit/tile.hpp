@@ -6,7 +6,9 @@
 //
 // Each distinct tile is an internal function of the module, found again by what it bakes in, so that layers alike share code.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +50,10 @@ struct TileCall {
   llvm::Value* inner_stride = nullptr;    // null when baked in
   Values operands;  // of the epilogue: `same` at the first output element, `per_channel` at the first channel, `scalar` as it is
 };
+
+// Steps of the innermost loop to write out, dividing each of `counts`: enough to hide the loop around a small tile, none where the next
+// step's weights would no longer fit into the registers.
+int64_t unroll_for(const Machine& machine, int vectors, int pixels, std::initializer_list<int64_t> counts);
 
 void call_tile(Builder& b, const Tile& tile, const Epilogue& epilogue, const TileCall& call);
 

@@ -69,7 +69,7 @@ EmittedKernel emit(llvm::Module& module, const Machine& machine, const Transpose
           tile.lanes = static_cast<int>(block);
           tile.pixel_stride = in_pixel;
           tile.inner_count = in_pixel;
-          while (blocked_in && tile.inner_unroll < 4 && last_inner % (2 * tile.inner_unroll) == 0) tile.inner_unroll *= 2;
+          if (blocked_in) tile.inner_unroll = unroll_for(machine, vectors, size, {block, last_inner});
           tile.output_pixel_stride = kernel.stride[1] * block;
           TileCall call;
           call.input = b.at(input, b.add(b.multiply(row, kernel.input.width * in_pixel), b.index(first * in_pixel)));
