@@ -245,8 +245,13 @@ class JobWatch {
     outcome_.code = code;
     Diagnostic d;
     d.text = std::move(text), d.hint = std::move(hint);
-    outcome_.diagnostics.push_back(std::move(d));
+    tell(std::move(d));
     outcome_.result.clear();
+  }
+
+  void tell(Diagnostic diagnostic) {
+    outcome_.diagnostics.push_back(std::move(diagnostic));
+    ++outcome_.told_by_supervisor;
   }
 
   void fail_internal(std::string text) {
@@ -280,7 +285,15 @@ class JobWatch {
       return fail(Code::failed, "the worker '" + request_.program + "' could not be started", "check the installation with 'lathe doctor'");
     if (outcome_.result.empty()) return fail_internal("the worker process was ended from within (exit code " + std::to_string(code) + ") " + where());
     outcome_.code = static_cast<Code>(code);
-    if (outcome_.code != Code::ok) outcome_.result.clear();
+    if (outcome_.code == Code::ok) return;
+    outcome_.result.clear();
+    if (outcome_.code != Code::internal) return;
+    Diagnostic note;
+    note.severity = Severity::note;
+    note.text = "this happened " + where();
+    note.hint = "it is a defect of " + (plugin_.empty() ? std::string("Lathe") : "plugin '" + plugin_ + "'") +
+                ": report it with the log and the command line";
+    tell(std::move(note));
   }
 
   void keep_log() {
@@ -303,7 +316,7 @@ class JobWatch {
       Diagnostic d;
       d.severity = Severity::warning;
       d.text = std::string("the log could not be kept: ") + problem.what();
-      outcome_.diagnostics.insert(outcome_.diagnostics.begin(), std::move(d));
+      tell(std::move(d));
     }
   }
 

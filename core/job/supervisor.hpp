@@ -28,6 +28,7 @@ struct CompileRequest {
 struct CompileOutcome {
   Code code = Code::ok;
   std::vector<Diagnostic> diagnostics;  // everything said on the way, the reason of a failure last
+  size_t told_by_supervisor = 0;        // how many of them, at the end, were no events of the worker
   std::string artifact;                 // absolute path; of a package with several stages the folder
   std::string package;                  // absolute path of the folder; empty for other emissions
   std::string log;                      // path of the log that was kept; empty when none was

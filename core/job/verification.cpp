@@ -215,54 +215,70 @@ Verification verify_artifact(const Graph& graph, Executable& artifact, const Lim
     trials.insert(trials.end(), {{2, 32, false}, {3, 32, false}, {4, 32, false}, {0, 32, true}});
     if (has_open_dimension(graph)) trials.insert(trials.end(), {{5, 64, false}, {6, 96, false}});
   }
-  Verification verification;
-  verification.limits = limits;
-  std::map<std::string, OutputComparison> worst;
+  Verification worst;
   for (const Trial& trial : trials) {
     std::map<std::string, Tensor> inputs = seeded_inputs(graph, trial.seed, trial.open);
     if (trial.zeros)
       for (auto& [key, tensor] : inputs) tensor = Tensor::allocate(tensor.type, tensor.dimensions);
-    ReferenceOptions options;
-    options.threads = threads;
-    options.cancelled = cancelled;
-    std::map<std::string, Tensor> expected = run_reference(graph, inputs, options);
-    std::vector<Tensor> ordered;
-    for (const TensorInfo& info : artifact.inputs()) {
-      auto found = inputs.find(info.name);
-      if (found == inputs.end()) throw Error(Code::internal, "the artifact has an input '" + info.name + "' that the model lacks");
-      ordered.push_back(found->second);
+    Verification one = compare_on(graph, artifact, inputs, limits, threads, cancelled);
+    if (worst.inputs == 0) {
+      worst = std::move(one);
+      continue;
     }
-    std::vector<Tensor> outputs = artifact.run(ordered);
-    ++verification.inputs;
-    for (const auto& [key, tensor] : expected) {
-      size_t at = 0;
-      while (at < artifact.outputs().size() && artifact.outputs()[at].name != key) ++at;
-      OutputComparison c;
-      if (at == artifact.outputs().size() || at >= outputs.size()) {
-        c.name = key, c.agrees = false, c.problem = "the artifact has no such output";
-      } else {
-        c = compare_outputs(key, tensor, outputs[at], limits);
-      }
-      auto [place, first] = worst.emplace(key, c);
-      auto measure = [](const OutputComparison& o) { return o.problem.empty() ? o.difference / (o.largest + 1e-30) : INFINITY; };
-      if (!first && measure(c) > measure(place->second)) {
-        bool agreed = place->second.agrees;
-        place->second = c;
-        place->second.agrees = c.agrees && agreed;
-      } else if (!first) {
-        place->second.agrees = place->second.agrees && c.agrees;
-      }
+    ++worst.inputs;
+    if (one.state == Verification::State::disagrees) worst.state = one.state;
+    auto measure = [](const OutputComparison& o) { return o.problem.empty() ? o.difference / (o.largest + 1e-30) : INFINITY; };
+    for (size_t i = 0; i < worst.outputs.size(); ++i) {
+      OutputComparison &w = worst.outputs[i], &o = one.outputs[i];
+      if (w.agrees != o.agrees ? w.agrees : measure(o) > measure(w)) w = std::move(o);
     }
   }
-  verification.state = Verification::State::agrees;
+  return worst;
+}
+
+Verification compare_on(const Graph& graph, Executable& artifact, const std::map<std::string, Tensor>& inputs, const Limits& limits, unsigned threads,
+                        const std::function<bool()>& cancelled) {
+  ReferenceOptions options;
+  options.threads = threads;
+  options.cancelled = cancelled;
+  std::map<std::string, Tensor> expected = run_reference(graph, inputs, options);
+  std::vector<Tensor> ordered;
+  for (const TensorInfo& info : artifact.inputs()) {
+    auto found = inputs.find(info.name);
+    if (found == inputs.end()) throw Error(Code::internal, "the artifact has an input '" + info.name + "' that the model lacks");
+    ordered.push_back(found->second);
+  }
+  std::vector<Tensor> outputs = artifact.run(ordered);
+  Verification verification;
+  verification.limits = limits, verification.inputs = 1, verification.state = Verification::State::agrees;
   for (ValueId id : graph.outputs) {
-    auto found = worst.find(graph.value(id).name);
-    if (found == worst.end()) continue;
-    if (!found->second.agrees) verification.state = Verification::State::disagrees;
-    verification.outputs.push_back(found->second);
-    worst.erase(found);
+    const std::string& name = graph.value(id).name;
+    size_t at = 0;
+    while (at < artifact.outputs().size() && artifact.outputs()[at].name != name) ++at;
+    OutputComparison c;
+    if (at >= outputs.size()) {
+      c.name = name, c.agrees = false, c.problem = "the artifact has no such output";
+    } else {
+      c = compare_outputs(name, expected.at(name), outputs[at], limits);
+    }
+    if (!c.agrees) verification.state = Verification::State::disagrees;
+    verification.outputs.push_back(std::move(c));
   }
   return verification;
+}
+
+std::optional<TensorRange> range_of(const Tensor& tensor) {
+  std::vector<double> all = numbers(tensor);
+  TensorRange range{INFINITY, -INFINITY, 0};
+  size_t count = 0;
+  for (double x : all) {
+    if (std::isnan(x)) continue;
+    range.lowest = std::min(range.lowest, x), range.highest = std::max(range.highest, x), range.mean += x;
+    ++count;
+  }
+  if (!count) return std::nullopt;
+  range.mean /= double(count);
+  return range;
 }
 
 std::vector<Diagnostic> describe_disagreement(const Verification& verification) {

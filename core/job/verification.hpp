@@ -46,6 +46,16 @@ std::map<std::string, Tensor> seeded_inputs(const Graph& graph, uint64_t seed, i
 Verification verify_artifact(const Graph& graph, Executable& artifact, const Limits& limits, bool full, unsigned threads,
                              const std::function<bool()>& cancelled = {});
 
+// One run of both engines on these inputs.
+Verification compare_on(const Graph& graph, Executable& artifact, const std::map<std::string, Tensor>& inputs, const Limits& limits, unsigned threads,
+                        const std::function<bool()>& cancelled = {});
+
+// Of a tensor of numbers; nothing for strings and for empty ones. NaN is left out.
+struct TensorRange {
+  double lowest = 0, highest = 0, mean = 0;
+};
+std::optional<TensorRange> range_of(const Tensor& tensor);
+
 // What to say when outputs disagree: one diagnostic per output.
 std::vector<Diagnostic> describe_disagreement(const Verification& verification);
 

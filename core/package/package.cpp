@@ -167,11 +167,10 @@ std::string package_stem(const Graph& graph, const std::string& name, const Reso
          name_part(target.device) + "_" + name_part(version);
 }
 
-void write_package(const std::string& directory, const PackageContents& contents) {
+std::vector<std::string> write_model_json(const std::string& directory, const PackageContents& contents) {
   const Graph& graph = *contents.graph;
-  const PackageStage& main = contents.stages.front();
+  const PackageStage& main = contents.stages.at(contents.main);
   std::vector<std::string> files;
-  for (const PackageStage& stage : contents.stages) files.insert(files.end(), stage.files.begin(), stage.files.end());
 
   std::map<int64_t, std::string> classes;
   if (auto found = graph.properties.find("names"); found != graph.properties.end()) classes = parse_class_names(found->second);
@@ -200,7 +199,12 @@ void write_package(const std::string& directory, const PackageContents& contents
   std::string json = contents.stem + ".json";
   write_file(directory + "/" + json, dump(model, 2) + "\n");
   files.push_back(json);
+  return files;
+}
 
+void write_manifest(const std::string& directory, const PackageContents& contents, const std::vector<std::string>& described) {
+  std::vector<std::string> files = described;
+  for (const PackageStage& stage : contents.stages) files.insert(files.end(), stage.files.begin(), stage.files.end());
   Json manifest;
   manifest["lathe"] = LATHE_VERSION;
   manifest["model"] = {{"file", contents.model_file}, {"sha256", contents.model_sha256}};

@@ -35,6 +35,7 @@ struct PackageContents {
   std::vector<std::pair<std::string, std::string>> inputs;  // further input files (external data, pipeline): name, SHA-256; sorted
   std::string frontend, frontend_version;
   std::vector<PackageStage> stages;
+  size_t main = 0;                                           // the stage that names the package: device, runtime, ModelPath
   std::vector<std::pair<std::string, std::string>> options;  // what else was decided: shapes, layout, passes, ...
   Verification verification;
 };
@@ -43,9 +44,13 @@ struct PackageContents {
 // is there when the first input that can hold a picture has a fixed one.
 std::string package_stem(const Graph& graph, const std::string& name, const ResolvedTarget& target, const std::string& version);
 
-// Writes <stem>.json, labels_<name>.json (when the model names its classes) and manifest.json into `directory`, where the stages' files
-// lie already. Time enters only through SOURCE_DATE_EPOCH.
-void write_package(const std::string& directory, const PackageContents& contents);
+// Writes <stem>.json and labels_<name>.json (when the model names its classes) into `directory`, where the stages' files lie already, and
+// returns their names.
+std::vector<std::string> write_model_json(const std::string& directory, const PackageContents& contents);
+
+// Writes manifest.json: hashes of the model, of `described` and of all stages' files; versions, options, the result of verification. Time
+// enters only through SOURCE_DATE_EPOCH.
+void write_manifest(const std::string& directory, const PackageContents& contents, const std::vector<std::string>& described);
 
 // An artifact file, a package folder, or a package's JSON, ready to run. A package runs all its stages.
 std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile);

@@ -1,0 +1,448 @@
+// THE pipeline: Compilation::run reads from top to bottom as a model flows.
+#include "core/job/worker.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/base/sha256.hpp"
+#include "core/files/write_file.hpp"
+#include "core/ir/text.hpp"
+#include "core/job/backend.hpp"
+#include "core/job/diagnostic_json.hpp"
+#include "core/job/events.hpp"
+#include "core/job/job.hpp"
+#include "core/job/layout.hpp"
+#include "core/job/pipeline_file.hpp"
+#include "core/job/verification.hpp"
+#include "core/ops/operator.hpp"
+#include "core/package/package.hpp"
+#include "core/plugin/regions.hpp"
+
+namespace lathe {
+namespace {
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+// The pipe to the supervisor. Any thread may send.
+class Channel {
+ public:
+  // Takes descriptor 3 away from where a plugin might write by chance.
+  Channel() : fd_(::fcntl(3, F_DUPFD_CLOEXEC, 200)) { ::close(3); }
+
+  void send(const Event& event) {
+    std::string line = to_line(event);
+    std::lock_guard lock(mutex_);
+    for (size_t done = 0; done < line.size();) {
+      ssize_t n = ::write(fd_, line.data() + done, line.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) ::_exit(1);  // the supervisor is gone, and with it the reason to go on
+      done += static_cast<size_t>(n);
+    }
+  }
+  void stage(const std::string& name, const std::string& plugin = {}) {
+    Event event;
+    event.kind = Event::Kind::stage, event.text = name, event.plugin = plugin;
+    send(event);
+  }
+  void say(const Diagnostic& diagnostic) {
+    Event event;
+    event.kind = Event::Kind::diagnostic, event.diagnostic = diagnostic;
+    send(event);
+  }
+  void progress(std::string_view what, double fraction) {
+    Clock::time_point now = Clock::now();
+    {
+      std::lock_guard lock(mutex_);
+      if (now - last_progress_ < std::chrono::milliseconds(40)) return;
+      last_progress_ = now;
+    }
+    Event event;
+    event.kind = Event::Kind::progress, event.text = what, event.fraction = fraction;
+    send(event);
+  }
+  void text(Event::Kind kind, std::string_view text, std::string pass = {}) {
+    Event event;
+    event.kind = kind, event.text = text, event.plugin = std::move(pass);
+    send(event);
+  }
+
+ private:
+  int fd_;
+  std::mutex mutex_;
+  Clock::time_point last_progress_{};
+};
+
+class Compilation {
+ public:
+  Compilation(const WorkerRequest& request, Job job, Channel& channel) : request_(request), job_(std::move(job)), channel_(channel) {}
+
+  // The result as JSON. Throws Error.
+  nlohmann::ordered_json run() {
+    enter("start");
+    discover();
+    targets_ = resolve_targets(*plugins_, job_);
+    choose_emissions();
+    Pipeline pipeline = read_pipeline();
+
+    enter("import");
+    Graph graph = import();
+
+    enter("shapes");
+    pin_shapes(graph, job_.shapes);
+    pin_picture_size(graph, job_.width, job_.height);
+    infer_types(graph);
+    if (job_.layout == "NHWC") {
+      hand_over_channels_last(graph);
+      infer_types(graph);
+    }
+    require_static_shapes(graph);
+    const Graph original = clone(graph);  // what the passes must not change the meaning of
+
+    enter("passes");
+    run_passes(graph, pipeline);
+
+    enter("claim");
+    Partition partition = claim(graph);
+
+    PackageContents contents;
+    contents.graph = &original;
+    describe_job(contents, partition);
+    for (size_t i = 0; i < partition.regions.size(); ++i) {
+      enter("compile", targets_[partition.regions[i].target].manifest->name);
+      contents.stages.push_back(compile(partition.regions[i], contents.stem, i));
+    }
+
+    bool package = job_.emit == "package";
+    enter("package");
+    std::vector<std::string> described = package ? write_model_json(request_.staging, contents) : std::vector<std::string>();
+
+    enter("verify", contents.stages.front().target.manifest->name);
+    contents.verification = verify(original, contents);
+
+    enter("package");
+    if (package) write_manifest(request_.staging, contents, described);
+    enter("done");
+    return result(contents);
+  }
+
+ private:
+  void enter(const std::string& stage, const std::string& plugin = {}) {
+    Clock::time_point now = Clock::now();
+    if (!stage_.empty()) seconds_[stage_] += std::chrono::duration<double>(now - entered_).count();
+    if (!stage_.empty() && std::find(order_.begin(), order_.end(), stage_) == order_.end()) order_.push_back(stage_);
+    stage_ = stage, entered_ = now;
+    channel_.stage(stage, plugin);
+  }
+
+  void discover() {
+    HostServices services;
+    // Errors come back to us with the failing call; what does not fail a call is told at once.
+    services.report = [this](const Diagnostic& d) {
+      if (d.severity != Severity::error) channel_.say(d);
+    };
+    services.log = [this](std::string_view text) { channel_.text(Event::Kind::log, text); };
+    services.progress = [this](std::string_view what, double fraction) { channel_.progress(what, fraction); };
+    services.cancelled = [] { return false; };  // the supervisor kills; nobody is asked
+    services.threads = request_.threads;
+    PluginSearch search;
+    search.explicit_paths = request_.plugins;
+    search.program = request_.program;
+    plugins_ = Plugins::discover(search, std::move(services));
+    for (Diagnostic d : plugins_->refused()) {
+      d.severity = Severity::warning;
+      channel_.say(d);
+    }
+  }
+
+  // What each target is asked to emit. A package holds the first thing its manifest lists.
+  void choose_emissions() {
+    for (const ResolvedTarget& target : targets_) {
+      const std::vector<std::string>& emits = target.manifest->emits;
+      if (emits.empty()) throw Error(Code::internal, "plugin '" + target.manifest->name + "' emits nothing");
+      if (job_.emit == "package") {
+        emissions_.push_back(emits.front());
+        continue;
+      }
+      if (std::find(emits.begin(), emits.end(), job_.emit) == emits.end()) {
+        std::vector<std::string> words = emits;
+        words.push_back("package");
+        std::string list;
+        for (const std::string& w : words) list += (list.empty() ? "" : ", ") + w;
+        throw Error(Code::usage, "target '" + target.manifest->name + "' cannot emit '" + job_.emit + "'" + did_you_mean(job_.emit, words),
+                    "it emits: " + list);
+      }
+      emissions_.push_back(job_.emit);
+    }
+  }
+
+  Pipeline read_pipeline() {
+    passes_ = plugins_->passes();
+    if (!job_.pipeline.empty()) return parse_pipeline(job_.pipeline, job_.pipeline_source, passes_);
+    std::string file = default_pipeline(*plugins_, *targets_.front().manifest);
+    return parse_pipeline(read_text_file(file), file, passes_);
+  }
+
+  Graph import() {
+    const std::string& path = job_.model.path;
+    std::string hash = sha256_of_file(path);
+    if (hash != job_.model.sha256)
+      throw Error(Code::failed, "'" + path + "' is not the file the job was made for: its contents changed", "start the compile again");
+    Plugin* frontend = plugins_->find_frontend(path);
+    if (!frontend) throw Error(Code::failed, "no plugin reads '" + path + "'", "'lathe plugin list' shows what is read");
+    frontend_ = &frontend->manifest();
+    enter("import", frontend_->name);
+    Graph graph = import_model(*plugins_, path, options_for(job_, frontend_->name));
+    collect_input_files(graph);
+    return graph;
+  }
+
+  // Files besides the model's own that its tensors lie in.
+  void collect_input_files(const Graph& graph) {
+    for (const Value& value : graph.values)
+      if (value.constant && !value.constant->bytes.file.empty()) input_files_.insert(value.constant->bytes.file);
+    std::error_code ignored;
+    for (auto it = input_files_.begin(); it != input_files_.end();)
+      it = fs::equivalent(*it, job_.model.path, ignored) ? input_files_.erase(it) : std::next(it);
+  }
+
+  void require_static_shapes(const Graph& graph) {
+    std::vector<Diagnostic> problems;
+    for (const ResolvedTarget& target : targets_) {
+      if (!target.manifest->has_trait("static-shapes")) continue;
+      for (ValueId id : graph.inputs) {
+        const Value& value = graph.value(id);
+        if (value.constant || value.type.static_shape()) continue;
+        Diagnostic d;
+        d.text = "target '" + target.manifest->name + "' wants every dimension to be a number, and input '" + value.name + "' has open ones";
+        d.found = to_string(value.type);
+        std::string pins;
+        if (value.type.shape)
+          for (const Dimension& dimension : *value.type.shape)
+            pins += (pins.empty() ? "" : "x") + std::to_string(dimension.constant() ? dimension.value : 1);
+        d.hint = "pin them: --shape " + value.name + "=" + (pins.empty() ? "1x3x640x640" : pins);
+        problems.push_back(std::move(d));
+      }
+    }
+    if (!problems.empty()) throw Error(Code::unsupported, std::move(problems));
+  }
+
+  void run_passes(Graph& graph, const Pipeline& pipeline) {
+    PipelineOptions options;
+    options.dump_after = job_.dump_after;
+    options.dump = [this](const std::string& pass, const Graph& g) { channel_.text(Event::Kind::dump, to_text(g, 16), pass); };
+    options.verify_each = job_.verify_each;
+    options.progress = [this](const std::string& pass, double fraction) { channel_.progress(pass, fraction); };
+    check_dump_names(pipeline);
+    pass_times_ = run_pipeline(graph, pipeline, passes_, options);
+  }
+
+  void check_dump_names(const Pipeline& pipeline) {
+    std::vector<std::string> names = {"all"};
+    for (const PipelineStep& step : pipeline.steps) names.push_back(step.pass);
+    for (const std::string& wanted : job_.dump_after)
+      if (std::find(names.begin(), names.end(), wanted) == names.end())
+        throw Error(Code::usage, "--dump-after " + wanted + ": the pipeline runs no such pass" + did_you_mean(wanted, names),
+                    "'lathe passes' prints the pipeline");
+  }
+
+  Partition claim(const Graph& graph) {
+    std::vector<std::unique_ptr<Backend>> backends;
+    std::vector<CandidateTarget> candidates;
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      const ResolvedTarget& target = targets_[i];
+      channel_.stage(stage_, target.manifest->name);
+      std::string stem = package_stem(graph, job_.name, target, job_.version);
+      backends.push_back(std::make_unique<Backend>(plugins_->load(target.manifest->name), target, emissions_[i], stem));
+      candidates.push_back({&backends.back()->plugin(), backends.back()->self(), target.spelled()});
+    }
+    Partition partition = cut_regions(graph, candidates);
+    if (job_.emit != "package" && partition.regions.size() != 1)
+      throw Error(Code::usage,
+                  "--emit " + job_.emit + " writes one file, and the model falls into " + std::to_string(partition.regions.size()) + " parts",
+                  "use --emit package, or a target that takes the whole model");
+    return partition;
+  }
+
+  void describe_job(PackageContents& contents, const Partition& partition) {
+    // The package is named after the most wanted target that got a part.
+    for (size_t i = 0; i < partition.regions.size(); ++i)
+      if (partition.regions[i].target < partition.regions[contents.main].target) contents.main = i;
+    contents.name = job_.name, contents.version = job_.version;
+    contents.stem = package_stem(*contents.graph, job_.name, targets_[partition.regions[contents.main].target], job_.version);
+    contents.model_file = fs::path(job_.model.path).filename().string(), contents.model_sha256 = job_.model.sha256;
+    std::string folder = fs::absolute(job_.model.path).parent_path().string();
+    for (const std::string& file : input_files_)
+      contents.inputs.emplace_back(fs::path(file).lexically_relative(folder).string(), sha256_of_file(file));
+    contents.frontend = frontend_->name, contents.frontend_version = frontend_->version;
+    for (const auto& [name, dimensions] : job_.shapes) {
+      std::string text;
+      for (int64_t d : dimensions) text += (text.empty() ? "" : "x") + (d < 0 ? std::string("?") : std::to_string(d));
+      contents.options.emplace_back("shape." + name, text);
+    }
+    contents.options.emplace_back("layout", job_.layout);
+    contents.options.emplace_back("precision", job_.precision);
+    contents.options.emplace_back("emit", job_.emit);
+    if (!job_.pipeline.empty()) contents.options.emplace_back("pipeline", "sha256:" + sha256(job_.pipeline));
+    std::string passes;
+    for (const PassTime& time : pass_times_) passes += (passes.empty() ? "" : " ") + time.pass;
+    contents.options.emplace_back("passes", passes);
+  }
+
+  PackageStage compile(const Region& region, const std::string& stem, size_t index) {
+    const ResolvedTarget& target = targets_[region.target];
+    Backend backend(plugins_->load(target.manifest->name), target, emissions_[region.target],
+                    index == 0 ? stem : stem + "_part" + std::to_string(index + 1));
+    CompiledRegion compiled = backend.compile(region.graph, request_.staging);
+    PackageStage stage;
+    stage.artifact = compiled.artifact, stage.files = compiled.files, stage.target = target, stage.facts = backend.fingerprint();
+    auto bind = [&](ValueId id) {
+      const std::string& name = region.graph.value(id).name;
+      auto other = compiled.bound.find(name);
+      return PackageStage::Binding{name, other == compiled.bound.end() ? name : other->second};
+    };
+    for (ValueId id : region.graph.inputs)
+      if (!region.graph.value(id).constant) stage.inputs.push_back(bind(id));
+    for (ValueId id : region.graph.outputs) stage.outputs.push_back(bind(id));
+    return stage;
+  }
+
+  Verification verify(const Graph& original, const PackageContents& contents) {
+    Verification verification;
+    auto skip = [&](std::string reason) {
+      verification.state = Verification::State::skipped;
+      verification.reason = std::move(reason);
+      Diagnostic d;
+      d.severity = Severity::note;
+      d.text = "the artifact was not verified: " + verification.reason;
+      channel_.say(d);
+      return verification;
+    };
+    if (job_.verify == "off") return verification;
+    bool package = job_.emit == "package";
+    for (size_t i = 0; i < contents.stages.size(); ++i) {
+      const PackageStage& stage = contents.stages[i];
+      if (!package && job_.emit != stage.target.manifest->emits.front()) return skip("what --emit " + job_.emit + " writes is not run here");
+      try {
+        plugins_->find_executor(request_.staging + "/" + stage.artifact);
+      } catch (const Error& e) {
+        return skip("no installed plugin runs " + stage.artifact);
+      }
+    }
+    std::unique_ptr<Executable> artifact;
+    try {
+      std::string path = request_.staging + "/" + (package ? contents.stem + ".json" : contents.stages.front().artifact);
+      artifact = open_artifact(*plugins_, path, request_.threads, false);
+    } catch (const Error& e) {
+      if (e.code != Code::unsupported) throw;
+      return skip(e.diagnostics.front().text);
+    }
+    std::string precision = "float32";
+    for (const PackageStage& stage : contents.stages)
+      if (stage.target.precision != "float32") precision = stage.target.precision;
+    bool open = false;
+    for (ValueId id : original.inputs) open = open || !original.value(id).type.static_shape();
+    try {
+      verification = verify_artifact(original, *artifact, limits_for(precision), job_.verify == "full", request_.threads);
+    } catch (const Error& e) {
+      // Sizes that were made up for open dimensions may fit no real input of this model.
+      if (e.code == Code::unsupported || (open && e.code == Code::failed)) return skip(e.diagnostics.front().text + "; pin the shapes with --shape");
+      throw;
+    }
+    if (verification.state == Verification::State::disagrees) throw Error(Code::disagrees, describe_disagreement(verification));
+    return verification;
+  }
+
+  nlohmann::ordered_json result(const PackageContents& contents) {
+    nlohmann::ordered_json stages = nlohmann::ordered_json::array(), seconds = nlohmann::ordered_json::object(),
+                           passes = nlohmann::ordered_json::array();
+    for (const PackageStage& s : contents.stages)
+      stages.push_back({{"artifact", s.artifact}, {"target", s.target.spelled()}, {"precision", s.target.precision}});
+    for (const std::string& stage : order_) seconds[stage] = seconds_[stage];
+    for (const PassTime& time : pass_times_) passes.push_back({{"pass", time.pass}, {"seconds", time.seconds}, {"changed", time.changed}});
+    nlohmann::ordered_json verification{{"state", name(contents.verification.state)}};
+    if (!contents.verification.reason.empty()) verification["reason"] = contents.verification.reason;
+    if (contents.verification.inputs) verification["inputs"] = contents.verification.inputs;
+    nlohmann::ordered_json outputs = nlohmann::ordered_json::array();
+    for (const OutputComparison& o : contents.verification.outputs)
+      outputs.push_back({{"name", o.name}, {"largest", o.largest}, {"difference", o.difference}});
+    if (!outputs.empty()) verification["outputs"] = outputs;
+    return {{"stem", contents.stem}, {"artifact", contents.stages.at(contents.main).artifact},
+            {"stages", stages},      {"verification", verification},
+            {"seconds", seconds},    {"passes", passes}};
+  }
+
+  const WorkerRequest& request_;
+  Job job_;
+  Channel& channel_;
+  std::unique_ptr<Plugins> plugins_;
+  std::vector<ResolvedTarget> targets_;
+  std::vector<std::string> emissions_;  // per target
+  std::vector<Pass> passes_;
+  std::vector<PassTime> pass_times_;
+  const Manifest* frontend_ = nullptr;
+  std::set<std::string> input_files_;
+  std::string stage_;
+  Clock::time_point entered_;
+  std::map<std::string, double> seconds_;
+  std::vector<std::string> order_;
+};
+
+std::string read_job() {
+  std::string text;
+  char block[65536];
+  for (ssize_t n; (n = ::read(0, block, sizeof block)) != 0;) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    text.append(block, static_cast<size_t>(n));
+  }
+  int null = ::open("/dev/null", O_RDONLY);
+  if (null >= 0) ::dup2(null, 0), ::close(null);
+  return text;
+}
+
+}  // namespace
+
+void run_worker(const WorkerRequest& request) {
+  if (::fcntl(3, F_GETFD) < 0) {
+    std::fputs("lathe worker is started by lathe compile, not by hand\n", stderr);
+    ::_exit(static_cast<int>(Code::usage));
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  Channel channel;
+  Code code = Code::internal;
+  nlohmann::ordered_json result = {{"code", 0}};
+  auto fail = [&](Code problem, const std::vector<Diagnostic>& diagnostics) {
+    code = problem;
+    for (const Diagnostic& d : diagnostics) channel.say(d);
+  };
+  try {
+    Compilation compilation(request, parse_job(read_job()), channel);
+    result = compilation.run();
+    code = Code::ok;
+  } catch (const Error& e) {
+    fail(e.code, e.diagnostics);
+  } catch (const std::bad_alloc&) {
+    fail(Code::budget, {{Severity::error, "memory ran out", "", "", "", "", "", "raise --max-memory, or compile on a machine with more"}});
+  } catch (const std::exception& e) {
+    fail(Code::internal, {{Severity::error, std::string("an unexpected exception: ") + e.what(), "", "", "", "", "", ""}});
+  }
+  result["code"] = static_cast<int>(code);
+  channel.text(Event::Kind::result, dump(result));
+  // Static destructors of plugins are of no use here, and may do harm.
+  std::fflush(nullptr);
+  ::_exit(static_cast<int>(code));
+}
+
+}  // namespace lathe
