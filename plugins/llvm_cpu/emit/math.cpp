@@ -6,6 +6,7 @@
 #include "emit/math.hpp"
 
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <cmath>
 #include <initializer_list>
@@ -75,14 +76,37 @@ Lanes reduced_exp(Lanes x, Lanes& shifted) {
   return fused(r * r, p, r) + 1.0F;
 }
 
-// exp for -87 <= x; above 88.4 it gives infinity a little early. For sums with 1, where neither end shows.
-Lanes bounded_exp(Lanes x) {
-  x = at_most(at_least(x, -87.0F), 88.8F);
-  Lanes shifted = x;
-  const Lanes e = reduced_exp(x, shifted);
+// 1 + exp(x), 2 ulp; x beyond -87 and 88 counts as these. The sum is finite, so its reciprocal may be refined by Newton's method.
+Lanes one_plus_exp(Lanes x) {
+  x = at_most(at_least(x, -87.0F), 88.0F);
   Builder& b = *x.b;
+  const Lanes shifted = fused(x, log2_e, x.like(rounding));
+  const Lanes n = shifted - rounding;
+  Lanes r = fused(n, -ln2_high, x);
+  r = fused(n, -ln2_low, r);
+  // One degree less than exp: 1e-7 of the exponential is less of the sum.
+  const Lanes p = polynomial(r, {4.999922876e-01F, 1.666711628e-01F, 4.189055691e-02F, 8.312482400e-03F});
+  const Lanes e = fused(r * r, p, r) + 1.0F;
   Value* biased = b.CreateAdd(shifted.bits(), x.integer(127));  // the low byte holds n + 127; the shift drops what stands above it
-  return e * x.from_bits(b.CreateShl(biased, x.integer(23)));
+  return fused(e, x.from_bits(b.CreateShl(biased, x.integer(23))), x.like(1));
+}
+
+// a / x for finite x >= 1, 2 ulp: x86's estimate (12 or 14 bits) and one step of Newton's method, which is faster than its division.
+Lanes quotient(Lanes a, Lanes x) {
+  Builder& b = *x.b;
+  const auto lanes = llvm::cast<llvm::FixedVectorType>(x.v->getType())->getNumElements();
+  const bool x86 = b.machine.family == Machine::Family::x86_64 && static_cast<int>(lanes) == b.machine.vector_floats;
+  Value* estimate = nullptr;
+  if (x86 && lanes == 16)
+    estimate =
+        b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_rcp14_ps_512, {}, {x.v, llvm::ConstantAggregateZero::get(x.v->getType()), b.getInt16(0xFFFF)});
+  else if (x86 && lanes == 8)
+    estimate = b.CreateIntrinsic(llvm::Intrinsic::x86_avx_rcp_ps_256, {}, {x.v});
+  else
+    return a / x;
+  const Lanes r = x.of(estimate);
+  const Lanes error = fused(x.of(b.CreateFNeg(x.v)), r, x.like(1));
+  return a * fused(r, error, r);
 }
 
 }  // namespace
@@ -125,16 +149,16 @@ Value* emit_log(Builder& b, Value* value) {
   return choose(b.CreateFCmpUNO(x.v, x.v), x, result).v;
 }
 
-// 3 ulp; results below 1e-38 become 0 or keep an absolute error below 1e-38.
+// 4 ulp; below -87 the result stays at 1e-38 or 0.
 Value* emit_sigmoid(Builder& b, Value* value) {
   const Lanes x{&b, value};
-  return (x.like(1) / (bounded_exp(x.of(b.CreateFNeg(value))) + 1.0F)).v;
+  return quotient(x.like(1), one_plus_exp(x.of(b.CreateFNeg(value)))).v;
 }
 
-// 4 ulp where |x| < 87.
+// 4 ulp where x > -87.
 Value* emit_silu(Builder& b, Value* value) {
   const Lanes x{&b, value};
-  return (x / (bounded_exp(x.of(b.CreateFNeg(value))) + 1.0F)).v;
+  return quotient(x, one_plus_exp(x.of(b.CreateFNeg(value)))).v;
 }
 
 // 3 ulp.
@@ -142,7 +166,7 @@ Value* emit_tanh(Builder& b, Value* value) {
   const Lanes x{&b, value}, size = absolute(x), z = x * x;
   const Lanes p = polynomial(z, {-3.333328022e-01F, 1.333138359e-01F, -5.373399593e-02F, 2.061811099e-02F, -5.679292950e-03F});
   const Lanes small = fused(x * z, p, x);
-  const Lanes large = x.like(1) - x.like(2) / (bounded_exp(size + size) + 1.0F);
+  const Lanes large = x.like(1) - quotient(x.like(2), one_plus_exp(size + size));
   return choose(less(size, x.like(0.625F)), small, with_sign(large, x)).v;
 }
 
@@ -153,7 +177,7 @@ Value* emit_erf(Builder& b, Value* value) {
                                          -8.020839954e-04F, 7.889115106e-05F});
   const Lanes q = polynomial(at_most(size, 4.0F), {1.834455881e-04F, -1.129556838e+00F, -6.332625972e-01F, -1.083724958e-01F, 2.517897938e-02F,
                                                    -4.193615665e-03F, 4.391073581e-04F, -2.149620247e-05F});
-  const Lanes large = x.like(1) - bounded_exp(q);
+  const Lanes large = x.like(2) - one_plus_exp(q);
   return choose(less(size, x.like(1)), small, with_sign(large, x)).v;
 }
 
