@@ -112,6 +112,81 @@ void rejoin_slices(Network& network) {
   simplify_views(network);
 }
 
+bool is_permutation(const Network& network, const Operation& o) {
+  if (o.kind != Kind::strided || count(network.at(o.inputs[0]).dimensions) != count(network.at(o.output()).dimensions)) return false;
+  std::vector<int64_t> axes = o.axes;
+  std::sort(axes.begin(), axes.end());
+  for (size_t d = 0; d < axes.size(); ++d)
+    if (axes[d] != static_cast<int64_t>(d) || o.steps[d] != 1) return false;
+  return true;
+}
+
+// The softmax of a transposed tensor is the transposed softmax along another axis: without a copy in front of it.
+void softmax_before_transposition(Network& network) {
+  const TensorUses uses(network);
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    Operation& transposition = network.operations[i];
+    if (!is_permutation(network, transposition) || uses.users[transposition.output()].size() != 1 || uses.output[transposition.output()]) continue;
+    Operation& softmax = network.operations[uses.users[transposition.output()][0]];
+    if (softmax.kind != Kind::generic || !softmax.domain.empty() || softmax.op_type != "Softmax") continue;
+    const auto rank = static_cast<int64_t>(transposition.axes.size());
+    int64_t axis = -1;
+    for (const auto& a : softmax.attributes)
+      if (a.name == "axis" && !a.ints.empty()) axis = a.ints[0];
+    axis += axis < 0 ? rank : 0;
+    const Tensor& x = network.at(transposition.inputs[0]);
+    const TensorId before = network.add(x.name + "#softmax", x.type, x.dimensions);
+    Operation first = softmax, second = transposition;
+    first.inputs = transposition.inputs;
+    first.outputs = {before};
+    first.attributes = {{"axis", {transposition.axes[static_cast<size_t>(axis)]}, {}, {}}};
+    second.inputs = {before};
+    second.outputs = softmax.outputs;
+    // At the two places that the operations had before, in topological order.
+    softmax = std::move(second);
+    transposition = std::move(first);
+  }
+}
+
+// A 1x1 convolution to one channel of something that is no image in memory anyway is a product of its weights with each row.
+void narrow_convolutions_as_products(Network& network) {
+  const TensorUses uses(network);
+  std::vector<Operation> operations;
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    Operation& o = network.operations[i];
+    const auto& x = network.at(o.inputs.empty() || o.inputs[0] == no_tensor ? 0 : o.inputs[0]).dimensions;
+    const bool narrow = o.kind == Kind::convolution && x.size() == 4 && o.groups == 1 && o.kernel == std::array<int64_t, 2>{1, 1} &&
+                        o.stride == std::array<int64_t, 2>{1, 1} && o.pad_begin == std::array<int64_t, 2>{0, 0} &&
+                        o.pad_end == std::array<int64_t, 2>{0, 0} && o.inputs[2] == no_tensor && network.at(o.output()).dimensions[1] == 1;
+    const uint32_t producer = narrow ? uses.producer[o.inputs[0]] : UINT32_MAX;
+    if (producer == UINT32_MAX || network.operations[producer].kind != Kind::strided) {
+      operations.push_back(std::move(o));
+      continue;
+    }
+    const std::string& name = network.at(o.output()).name;
+    const TensorId rows = network.add(name + "#rows", LATHE_FLOAT32, {x[0], x[2], x[1], x[3]});
+    const TensorId result = network.add(name + "#product", LATHE_FLOAT32, {x[0], x[2], 1, x[3]});
+    const Tensor& weights = network.at(o.inputs[1]);
+    const TensorId row = network.add_constant(weights.name, {1, x[1]}, {weights.floats(), weights.floats() + weights.size()});
+    Operation permutation, product, view;
+    permutation.nodes = product.nodes = view.nodes = o.nodes;
+    permutation.kind = Kind::strided;
+    permutation.inputs = {o.inputs[0]};
+    permutation.outputs = {rows};
+    permutation.axes = {0, 2, 1, 3};
+    permutation.steps = {1, 1, 1, 1};
+    permutation.starts = {0, 0, 0, 0};
+    product.kind = Kind::product;
+    product.inputs = {row, rows, no_tensor};
+    product.outputs = {result};
+    view.kind = Kind::view;
+    view.inputs = {result};
+    view.outputs = o.outputs;
+    for (Operation* made : {&permutation, &product, &view}) operations.push_back(std::move(*made));
+  }
+  network.operations = std::move(operations);
+}
+
 // --- elementwise --------------------------------------------------------------------------------------------------------------
 
 Term term_of(const Operation& o) {
@@ -184,29 +259,58 @@ void join_elementwise(Network& network, size_t most_varying) {
   remove_dead(network);
 }
 
-// A constant that is added per channel to the accumulator, before anything else sees it, is bias.
-void absorb_bias(Network& network, Operation& anchor, Term& term) {
+// Per channel of the anchor's output, a value of the expression that is constant; empty when it is not.
+std::vector<float> channel_constants(const Network& network, const Operation& anchor, const Term& term, int value) {
+  const Tensor& output = network.at(anchor.output());
+  const int64_t channels = anchor.kind == Kind::product ? output.dimensions.back() : output.dimensions[1];
+  if (value >= term.expression.operands) {
+    const Expression::Instruction& i = term.expression.instructions[static_cast<size_t>(value - term.expression.operands)];
+    return i.operation == Op::constant ? std::vector<float>(static_cast<size_t>(channels), i.p) : std::vector<float>();
+  }
+  const Tensor& tensor = network.at(term.operands[static_cast<size_t>(value)]);
+  Access access;
+  if (!tensor.constant || !epilogue_access(anchor, output, tensor, access) || access != Access::per_channel) return {};
+  return {tensor.floats(), tensor.floats() + tensor.size()};
+}
+
+// The weights of a convolution times one factor per output channel.
+TensorId scaled_weights(Network& network, const Operation& anchor, const std::vector<float>& factors) {
+  const Tensor& weights = network.at(anchor.inputs[1]);
+  std::vector<float> values(weights.floats(), weights.floats() + weights.size());
+  // ONNX's order: output channels outermost; behind the input channels in a transposed convolution.
+  const int64_t channels = static_cast<int64_t>(factors.size());
+  const int64_t inner = anchor.kind == Kind::transposed ? weights.size() / weights.dimensions[0] / channels : weights.size() / channels;
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= factors[static_cast<size_t>(static_cast<int64_t>(i) / inner % channels)];
+  return network.add_constant(weights.name, weights.dimensions, std::move(values));
+}
+
+// A constant that is added to or multiplied with the accumulator, before anything else sees it, becomes part of bias and weights.
+bool absorb_constant(Network& network, Operation& anchor, Term& term) {
   Expression& e = term.expression;
   const auto uses_accumulator = [](const Expression::Instruction& i) { return i.a == 0 || i.b == 0; };
   const auto first = std::find_if(e.instructions.begin(), e.instructions.end(), uses_accumulator);
-  if (first == e.instructions.end() || first->operation != Op::add || first->a == first->b) return;
-  if (std::find_if(first + 1, e.instructions.end(), uses_accumulator) != e.instructions.end()) return;
-  const int operand = first->a == 0 ? first->b : first->a;
-  if (operand >= e.operands) return;
-  const Tensor& added = network.at(term.operands[static_cast<size_t>(operand)]);
-  Access access;
-  if (!added.constant || !epilogue_access(anchor, network.at(anchor.output()), added, access) || access != Access::per_channel) return;
-  std::vector<float> bias(added.floats(), added.floats() + added.size());
-  if (anchor.inputs[2] != no_tensor)
-    for (size_t c = 0; c < bias.size(); ++c) bias[c] += network.at(anchor.inputs[2]).floats()[c];
+  if (first == e.instructions.end() || first->a == first->b) return false;
+  const bool multiplied = first->operation == Op::multiply;
+  if (first->operation != Op::add && !(multiplied && anchor.kind != Kind::product)) return false;
+  if (std::find_if(first + 1, e.instructions.end(), uses_accumulator) != e.instructions.end()) return false;
+  const std::vector<float> constants = channel_constants(network, anchor, term, first->a == 0 ? first->b : first->a);
+  if (constants.empty()) return false;
+  std::vector<float> bias(constants.size(), 0.0f);
+  if (anchor.inputs[2] != no_tensor) std::copy_n(network.at(anchor.inputs[2]).floats(), bias.size(), bias.begin());
+  for (size_t c = 0; c < bias.size(); ++c) bias[c] = multiplied ? bias[c] * constants[c] : bias[c] + constants[c];
+  if (multiplied) anchor.inputs[1] = scaled_weights(network, anchor, constants);
   const auto channels = static_cast<int64_t>(bias.size());
-  anchor.inputs[2] = network.add_constant(added.name, {channels}, std::move(bias));
-  // What used the sum uses the accumulator.
-  const int sum = e.operands + static_cast<int>(first - e.instructions.begin());
+  if (!multiplied || anchor.inputs[2] != no_tensor)
+    anchor.inputs[2] = network.add_constant(anchor.nodes.front() + "#bias", {channels}, std::move(bias));
+  // What used the result uses the accumulator.
+  const int result = e.operands + static_cast<int>(first - e.instructions.begin());
   e.instructions.erase(first);
   for (Expression::Instruction& i : e.instructions)
-    for (int* v : {&i.a, &i.b}) *v = *v == sum ? 0 : *v > sum ? *v - 1 : *v;
+    for (int* v : {&i.a, &i.b}) *v = *v == result ? 0 : *v > result ? *v - 1 : *v;
+  if (result == e.operands + static_cast<int>(e.instructions.size())) e.instructions.clear();  // it was the last: the accumulator remains
+  simplify(e);
   drop_unused_operands(term, 1);
+  return true;
 }
 
 bool fits_epilogue(const Network& network, const Operation& anchor, const Term& term) {
@@ -235,7 +339,8 @@ void absorb_into_anchors(Network& network) {
       Term term = substitute(term_of(anchor), t, term_of(consumer));
       tidy(network, term, 1);
       if (!fits_epilogue(network, anchor, term)) break;
-      absorb_bias(network, anchor, term);
+      while (absorb_constant(network, anchor, term)) {
+      }
       set_term(anchor, std::move(term));
       append_nodes(anchor, consumer);
       anchor.outputs = consumer.outputs;
@@ -261,6 +366,8 @@ void fuse(Network& network) {
   simplify_views(network);
   absorb_pads(network);
   rejoin_slices(network);
+  softmax_before_transposition(network);
+  narrow_convolutions_as_products(network);
   join_elementwise(network, 1);
   absorb_into_anchors(network);
   join_elementwise(network, most_operands);

@@ -30,11 +30,22 @@ class Reader {
     for (size_t i = 0; i < graph_.value_count; ++i) add_value(*LATHE_AT(lathe_value, graph_.values, graph_.value_stride, i));
     for (size_t i = 0; i < graph_.input_count; ++i) network_.inputs.push_back(graph_.inputs[i]);
     for (size_t i = 0; i < graph_.output_count; ++i) network_.outputs.push_back(graph_.outputs[i]);
+    note_uses();
     for (size_t i = 0; i < graph_.node_count; ++i) add_node(*LATHE_AT(lathe_node, graph_.nodes, graph_.node_stride, i));
     return std::move(network_);
   }
 
  private:
+  void note_uses() {
+    used_.assign(graph_.value_count, false);
+    for (const TensorId t : network_.outputs) used_[t] = true;
+    for (size_t i = 0; i < graph_.node_count; ++i) {
+      const lathe_node& node = *LATHE_AT(lathe_node, graph_.nodes, graph_.node_stride, i);
+      for (size_t k = 0; k < node.input_count; ++k)
+        if (node.inputs[k] != LATHE_NONE) used_[node.inputs[k]] = true;
+    }
+  }
+
   void add_value(const lathe_value& value) {
     Tensor tensor{text(value.name), value.type, {}, nullptr, false};
     if (value.tensor != LATHE_NONE) {
@@ -555,7 +566,7 @@ class Reader {
 
   bool view() { return node_->output_count == 1 && push(make(Kind::view, {in(0)}, {out()})); }
   bool dropout() {
-    if (out(1) != no_tensor || (in(2) != no_tensor && !tensor(in(2)).constant)) return false;
+    if ((out(1) != no_tensor && used_[out(1)]) || (in(2) != no_tensor && !tensor(in(2)).constant)) return false;
     if (in(2) != no_tensor && *static_cast<const uint8_t*>(tensor(in(2)).data)) return false;
     return push(make(Kind::view, {in(0)}, {out()}));
   }
@@ -674,6 +685,7 @@ class Reader {
 
   const lathe_graph& graph_;
   const lathe_node* node_ = nullptr;
+  std::vector<bool> used_;  // per value of the snapshot: whether anybody reads it
   Network network_;
 };
 
