@@ -12,7 +12,7 @@ namespace lathe::llvm_cpu {
 struct Cut {
   int64_t total = 1, size = 1, tasks = 1;
 };
-// Tasks of at least ~20 microseconds, at most 256 of them.
+// Tasks of about ten microseconds or more, at most 256 of them.
 Cut cut_work(int64_t units, double cycles_per_unit);
 
 // Accumulators held in registers: `vectors` of output channels (or matrix columns) times `pixels` (or matrix rows).
