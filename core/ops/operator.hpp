@@ -39,9 +39,9 @@ class InferenceContext {
  public:
   virtual ~InferenceContext() = default;
   virtual const Node& node() const = 0;
-  virtual const ValueType* input(size_t index) const = 0;       // nullptr: absent
-  virtual const Tensor* constant(size_t index) const = 0;       // nullptr: not a constant
-  virtual const Shape* elements(size_t index) const = 0;        // nullptr: not known element by element
+  virtual const ValueType* input(size_t index) const = 0;  // nullptr: absent
+  virtual const Tensor* constant(size_t index) const = 0;  // nullptr: not a constant
+  virtual const Shape* elements(size_t index) const = 0;   // nullptr: not known element by element
   virtual void set_output(size_t index, ValueType type) = 0;
   virtual void set_elements(size_t index, Shape elements) = 0;  // of a rank-0 or rank-1 integer output
   virtual Graph* subgraph(std::string_view attribute) const = 0;
@@ -56,9 +56,9 @@ struct Operator {
   std::vector<TypeVariable> types;
   std::vector<FormalAttribute> attributes;
   void (*infer)(InferenceContext&);
-  kernels::Kernel kernel;                                          // nullptr: no kernel (control flow is run by the engines)
+  kernels::Kernel kernel;                                                 // nullptr: no kernel (control flow is run by the engines)
   uint64_t (*scratch)(const kernels::Call&, uint32_t threads) = nullptr;  // bytes of working memory the kernel wants
-  bool deterministic = true;                                       // false: never folded or merged
+  bool deterministic = true;                                              // false: never folded or merged
 };
 
 // Every operator of Lathe, in family order; lookups by name are constant time.

@@ -1,0 +1,26 @@
+// The operator families: each file of core/ops defines its operators as one table. registry.cpp lists them.
+#pragma once
+#include <span>
+
+#include "core/ops/operator.hpp"
+
+namespace lathe {
+
+std::span<const Operator> activation_operators();
+std::span<const Operator> comparison_operators();
+std::span<const Operator> conversion_operators();
+std::span<const Operator> convolution_operators();
+std::span<const Operator> elementwise_binary_operators();
+std::span<const Operator> elementwise_unary_operators();
+std::span<const Operator> indexing_operators();
+std::span<const Operator> matmul_operators();
+std::span<const Operator> movement_operators();
+std::span<const Operator> normalization_operators();
+std::span<const Operator> pooling_operators();
+std::span<const Operator> quantization_operators();
+std::span<const Operator> reduction_operators();
+std::span<const Operator> resize_operators();
+std::span<const Operator> shape_operators();
+std::span<const Operator> softmax_operators();
+
+}  // namespace lathe

@@ -1,0 +1,198 @@
+// Inference over a whole graph, and pinning of symbolic dimensions.
+#include <map>
+
+#include "core/ops/inference.hpp"
+#include "core/ops/node_inference.hpp"
+#include "core/ops/operator.hpp"
+
+namespace lathe {
+namespace {
+
+class GraphInference {
+ public:
+  void run(Graph& graph) {
+    const std::vector<ValueType> declared = types_of(graph, graph.outputs);
+    elements_.resize(graph.values.size());
+    constants_.resize(graph.values.size(), nullptr);
+    broken_.resize(graph.values.size(), false);
+    for (ValueId id = 0; id < graph.values.size(); ++id) {
+      Value& value = graph.value(id);
+      if (!value.constant) continue;
+      value.type = ValueType{ValueKind::tensor, value.constant->type, Shape(value.constant->dimensions.begin(), value.constant->dimensions.end())};
+      constants_[id] = &*value.constant;
+      elements_[id] = elements_of(*value.constant);
+    }
+    for (const ValueId id : graph.inputs) check_input(graph.value(id));
+    for (const Node& node : graph.nodes) {
+      try {
+        infer(graph, node);
+      } catch (const Error& error) {
+        problems_.insert(problems_.end(), error.diagnostics.begin(), error.diagnostics.end());
+        only_unsupported_ = only_unsupported_ && error.code == Code::unsupported;
+        for (const ValueId id : node.outputs)
+          if (id != none) broken_[id] = true;
+      }
+    }
+    for (size_t i = 0; i < graph.outputs.size(); ++i) compare(graph.value(graph.outputs[i]), declared[i], broken_[graph.outputs[i]]);
+    if (!problems_.empty()) throw Error(only_unsupported_ ? Code::unsupported : Code::failed, std::move(problems_));
+  }
+
+ private:
+  static std::vector<ValueType> types_of(const Graph& graph, const std::vector<ValueId>& ids) {
+    std::vector<ValueType> types;
+    for (const ValueId id : ids) types.push_back(graph.value(id).type);
+    return types;
+  }
+
+  void problem(Diagnostic diagnostic) {
+    problems_.push_back(std::move(diagnostic));
+    only_unsupported_ = false;
+  }
+
+  void check_input(const Value& value) {
+    Diagnostic d;
+    d.location = "input '" + value.name + "'";
+    if (value.type.kind == ValueKind::tensor && value.type.element == DataType::none) {
+      d.text = "the model's input has no element type";
+      problem(std::move(d));
+    } else if (value.type.static_shape() && !byte_size(value.type.element, value.type.dimensions()) && value.type.element != DataType::string) {
+      d.text = "the model's input has more bytes than 63 bits can count";
+      d.found = to_string(*value.type.shape);
+      problem(std::move(d));
+    }
+  }
+
+  void infer(Graph& graph, const Node& node) {
+    const Operator* op = find_operator(node.domain, node.op_type);
+    if (!op) throw unknown_operator(node);
+    std::vector<InputFacts> inputs(node.inputs.size());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id == none) continue;
+      if (broken_[id]) {  // what stands before it was told already
+        for (const ValueId output : node.outputs)
+          if (output != none) broken_[output] = true;
+        return;
+      }
+      inputs[i].type = &graph.value(id).type;
+      inputs[i].constant = constants_[id];
+      inputs[i].elements = elements_[id] ? &*elements_[id] : nullptr;
+    }
+    std::vector<OutputFacts> outputs = infer_node(*op, node, inputs);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const ValueId id = node.outputs[i];
+      if (id == none) continue;
+      graph.value(id).type = std::move(outputs[i].type);
+      if (outputs[i].elements) elements_[id] = std::move(outputs[i].elements);
+    }
+    if (node.op_type != "Constant" || !op->domain.empty() || node.outputs.empty() || node.outputs[0] == none) return;
+    const ValueId id = node.outputs[0];
+    constants_[id] = &own_constants_.emplace(id, constant_of(node)).first->second;
+    elements_[id] = elements_of(*constants_[id]);
+  }
+
+  Error unknown_operator(const Node& node) const {
+    std::vector<std::string> names;
+    for (const Operator* op : operators())
+      if (op->domain == node.domain || (op->domain.empty() && node.domain == "ai.onnx")) names.emplace_back(op->name);
+    Diagnostic d;
+    d.node = node.name;
+    d.op_type = node.op_type;
+    d.text = names.empty() ? "no operator of the domain '" + node.domain + "' is known"
+                           : "operator '" + node.op_type + "' is not known" + did_you_mean(node.op_type, names);
+    if (!names.empty() && !node.domain.empty()) d.text += " in the domain '" + node.domain + "'";
+    d.hint = "`lathe ops` lists the operators";
+    return Error(Code::unsupported, std::move(d));
+  }
+
+  // What the model says of an output stays where inference knows less, and must not contradict it.
+  void compare(Value& value, const ValueType& declared, bool broken) {
+    if (broken || value.constant) return;
+    ValueType& found = value.type;
+    Diagnostic d;
+    d.location = "output '" + value.name + "'";
+    d.expected = to_string(declared) + " as the model declares";
+    d.found = to_string(found);
+    if (declared.element != DataType::none && found.element != DataType::none && declared.element != found.element) {
+      d.text = "the output's element type is not the declared one";
+      return problem(std::move(d));
+    }
+    if (!declared.shape) return;
+    if (!found.shape) {
+      found.shape = declared.shape;
+      return;
+    }
+    bool fits = found.shape->size() == declared.shape->size();
+    for (size_t i = 0; fits && i < found.shape->size(); ++i) {
+      Dimension& d0 = (*found.shape)[i];
+      const Dimension& d1 = (*declared.shape)[i];
+      fits = !infer::differ(d0, d1);
+      if (!d0.constant() && !infer::unknown(d1)) d0 = d1;
+    }
+    if (fits) return;
+    d.text = "the output's shape is not the declared one";
+    problem(std::move(d));
+  }
+
+  std::vector<std::optional<Shape>> elements_;  // per value
+  std::vector<const Tensor*> constants_;        // per value
+  std::vector<bool> broken_;                    // per value: inference failed before it
+  std::map<ValueId, Tensor> own_constants_;     // of Constant nodes
+  std::vector<Diagnostic> problems_;
+  bool only_unsupported_ = true;
+};
+
+}  // namespace
+
+void infer_types(Graph& graph) { GraphInference().run(graph); }
+
+void pin_shapes(Graph& graph, const std::map<std::string, std::vector<int64_t>>& shapes) {
+  std::map<std::string, int64_t> symbols;  // what a named dimension was pinned to, wherever else it stands
+  const auto refuse = [](std::string name, std::string text, std::string expected = {}, std::string found = {}) {
+    Diagnostic d;
+    d.location = "input '" + std::move(name) + "'";
+    d.text = std::move(text);
+    d.expected = std::move(expected);
+    d.found = std::move(found);
+    throw Error(Code::usage, std::move(d));
+  };
+  for (const auto& [name, dimensions] : shapes) {
+    std::vector<std::string> names;
+    Value* input = nullptr;
+    for (const ValueId id : graph.inputs) {
+      names.push_back(graph.value(id).name);
+      if (graph.value(id).name == name) input = &graph.value(id);
+    }
+    if (!input) {
+      std::string known;
+      for (const std::string& n : names) known += (known.empty() ? "" : ", ") + n;
+      refuse(name, "the model has no such input" + did_you_mean(name, names), known, name);
+    }
+    if (!input->type.shape) input->type.shape = Shape(dimensions.size());
+    Shape& shape = *input->type.shape;
+    if (shape.size() != dimensions.size())
+      refuse(name, "the shape has another number of dimensions", to_string(shape), std::to_string(dimensions.size()) + " dimensions");
+    for (size_t i = 0; i < shape.size(); ++i) {
+      if (dimensions[i] < 0) continue;
+      if (infer::differ(shape[i], Dimension(dimensions[i])))
+        refuse(name, "the shape contradicts the model on axis " + std::to_string(i), to_string(shape), std::to_string(dimensions[i]));
+      if (!shape[i].constant() && !shape[i].symbol.empty()) {
+        const auto [entry, added] = symbols.try_emplace(shape[i].symbol, dimensions[i]);
+        if (!added && entry->second != dimensions[i])
+          refuse(name, "the dimension '" + shape[i].symbol + "' is pinned to two sizes", std::to_string(entry->second),
+                 std::to_string(dimensions[i]));
+      }
+      shape[i] = Dimension(dimensions[i]);
+    }
+    if (!element_count(input->type.static_shape() ? input->type.dimensions() : std::vector<int64_t>()))
+      refuse(name, "the shape has more elements than 63 bits can count", {}, to_string(shape));
+  }
+  for (const std::vector<ValueId>* ids : {&graph.inputs, &graph.outputs})
+    for (const ValueId id : *ids) {
+      if (!graph.value(id).type.shape) continue;
+      for (Dimension& d : *graph.value(id).type.shape)
+        if (const auto pinned = symbols.find(d.symbol); !d.constant() && pinned != symbols.end()) d = Dimension(pinned->second);
+    }
+}
+
+}  // namespace lathe

@@ -1,0 +1,204 @@
+// Shared helpers of the inference functions; see inference.hpp.
+#include "core/ops/inference.hpp"
+
+#include <charconv>
+
+namespace lathe::infer {
+
+std::vector<DataType> floats() { return {DataType::float16, DataType::bfloat16, DataType::float32, DataType::float64}; }
+
+std::vector<DataType> signed_types() {
+  return {DataType::float16, DataType::bfloat16, DataType::float32, DataType::float64,
+          DataType::int8,    DataType::int16,    DataType::int32,   DataType::int64};
+}
+
+std::vector<DataType> integers() {
+  return {DataType::int8, DataType::int16, DataType::int32, DataType::int64, DataType::uint8, DataType::uint16, DataType::uint32, DataType::uint64};
+}
+
+std::vector<DataType> numbers() {
+  std::vector<DataType> types = floats();
+  for (const DataType type : integers()) types.push_back(type);
+  return types;
+}
+
+std::vector<DataType> reducible() {
+  return {DataType::float16, DataType::bfloat16, DataType::float32, DataType::float64,
+          DataType::int32,   DataType::int64,    DataType::uint32,  DataType::uint64};
+}
+
+std::vector<DataType> every_type() {
+  std::vector<DataType> types;
+  for (int32_t type = 1; type <= int32_t(DataType::int2); ++type) types.push_back(DataType(type));
+  return types;
+}
+
+const Shape* shape(const InferenceContext& context, size_t index) {
+  const ValueType* type = context.input(index);
+  return type && type->shape ? &*type->shape : nullptr;
+}
+
+DataType element(const InferenceContext& context, size_t index) {
+  const ValueType* type = context.input(index);
+  return type ? type->element : DataType::none;
+}
+
+void set(InferenceContext& context, std::optional<Shape> shape, size_t output) { set(context, element(context, 0), std::move(shape), output); }
+
+void set(InferenceContext& context, DataType element, std::optional<Shape> shape, size_t output) {
+  ValueType type;
+  type.element = element;
+  type.shape = std::move(shape);
+  context.set_output(output, std::move(type));
+}
+
+void same_as_input(InferenceContext& context) { context.set_output(0, *context.input(0)); }
+
+namespace {
+std::optional<Shape> broadcast_inputs(const InferenceContext& context) {
+  Shape result;
+  for (size_t i = 0; i < context.node().inputs.size(); ++i) {
+    if (!context.input(i)) continue;
+    const Shape* next = shape(context, i);
+    if (!next) return std::nullopt;
+    result = broadcast(context, result, *next);
+  }
+  return result;
+}
+}  // namespace
+
+void broadcast_all(InferenceContext& context) { set(context, broadcast_inputs(context)); }
+void broadcast_to_bool(InferenceContext& context) { set(context, DataType::boolean, broadcast_inputs(context)); }
+
+size_t axis(const InferenceContext& context, int64_t axis, size_t rank, std::string_view what) {
+  const int64_t r = int64_t(rank);
+  if (axis < -r || axis >= r)
+    context.fail(std::string(what) + " lies outside the tensor's rank",
+                 r ? std::to_string(-r) + " to " + std::to_string(r - 1) : "a tensor with axes", std::to_string(axis));
+  return size_t(axis < 0 ? axis + r : axis);
+}
+
+std::optional<std::vector<int64_t>> known_integers(const InferenceContext& context, size_t input) {
+  if (const Tensor* constant = context.constant(input); constant && (constant->type == DataType::int64 || constant->type == DataType::int32))
+    return to_int64s(*constant);
+  const Shape* elements = context.elements(input);
+  if (!elements) return std::nullopt;
+  std::vector<int64_t> result;
+  for (const Dimension& d : *elements) {
+    const std::optional<int64_t> value = number(d);
+    if (!value) return std::nullopt;
+    result.push_back(*value);
+  }
+  return result;
+}
+
+void expect_rank(const InferenceContext& context, size_t input, size_t low, size_t high) {
+  const Shape* s = shape(context, input);
+  if (!s || (s->size() >= low && s->size() <= high)) return;
+  context.fail("input " + std::to_string(input) + " has the wrong number of dimensions",
+               low == high ? std::to_string(low)
+                           : (high == SIZE_MAX ? "at least " + std::to_string(low) : std::to_string(low) + " to " + std::to_string(high)),
+               std::to_string(s->size()) + " (" + to_string(*s) + ")");
+}
+
+void expect_length(const InferenceContext& context, size_t input, const Dimension& length) {
+  expect_rank(context, input, 1, 1);
+  const Shape* s = shape(context, input);
+  if (s && differ((*s)[0], length))
+    context.fail("input " + std::to_string(input) + " has the wrong length", std::to_string(length.value), std::to_string((*s)[0].value));
+}
+
+Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b) {
+  Shape result(std::max(a.size(), b.size()));
+  for (size_t i = 0; i < result.size(); ++i) {
+    const Dimension one(1);
+    const size_t skip_a = result.size() - a.size(), skip_b = result.size() - b.size();
+    const Dimension &x = i < skip_a ? one : a[i - skip_a], &y = i < skip_b ? one : b[i - skip_b];
+    if (x.value == 1)
+      result[i] = y;
+    else if (y.value == 1)
+      result[i] = x;
+    else if (differ(x, y))
+      context.fail("the shapes do not broadcast", "equal sizes or 1 on every axis, aligned at the right", to_string(a) + " and " + to_string(b));
+    else if (x.constant())
+      result[i] = x;  // the symbol is this or 1
+    else if (y.constant())
+      result[i] = y;
+    else
+      result[i] = x == y ? x : Dimension();
+  }
+  return result;
+}
+
+bool unknown(const Dimension& d) { return !d.constant() && d.symbol.empty(); }
+bool differ(const Dimension& a, const Dimension& b) { return a.constant() && b.constant() && a.value != b.value; }
+
+Dimension from_number(int64_t number) { return number >= 0 ? Dimension(number) : Dimension(std::to_string(number)); }
+
+std::optional<int64_t> number(const Dimension& element) {
+  if (element.constant()) return element.value;
+  if (element.symbol.empty() || element.symbol[0] != '-') return std::nullopt;
+  int64_t value = 0;
+  const char* end = element.symbol.data() + element.symbol.size();
+  const auto [stop, error] = std::from_chars(element.symbol.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+namespace {
+
+Dimension formula(const Dimension& a, char operation, const Dimension& b) {
+  if (unknown(a) || unknown(b)) return {};
+  const auto text = [](const Dimension& d) { return d.constant() ? std::to_string(d.value) : d.symbol; };
+  std::string result = "(" + text(a) + operation + text(b) + ")";
+  constexpr size_t longest = 60;
+  return result.size() > longest ? Dimension() : Dimension(std::move(result));
+}
+
+template <class F>
+Dimension arithmetic(const InferenceContext& context, const Dimension& a, char operation, const Dimension& b, F compute) {
+  const std::optional<int64_t> x = number(a), y = number(b);
+  if (!x || !y) return formula(a, operation, b);
+  int64_t result = 0;
+  if (compute(*x, *y, &result)) context.fail("a size overflows 63 bits", {}, to_string(Shape{a}) + " " + operation + " " + to_string(Shape{b}));
+  return from_number(result);
+}
+
+}  // namespace
+
+Dimension plus(const InferenceContext& context, const Dimension& a, const Dimension& b) {
+  if (a.value == 0) return b;
+  if (b.value == 0) return a;
+  return arithmetic(context, a, '+', b, [](int64_t x, int64_t y, int64_t* r) { return __builtin_add_overflow(x, y, r); });
+}
+
+Dimension minus(const InferenceContext& context, const Dimension& a, const Dimension& b) {
+  if (b.value == 0) return a;
+  if (!unknown(a) && a == b) return Dimension(0);
+  return arithmetic(context, a, '-', b, [](int64_t x, int64_t y, int64_t* r) { return __builtin_sub_overflow(x, y, r); });
+}
+
+Dimension times(const InferenceContext& context, const Dimension& a, const Dimension& b) {
+  if (a.value == 0 || b.value == 1) return a;
+  if (b.value == 0 || a.value == 1) return b;
+  return arithmetic(context, a, '*', b, [](int64_t x, int64_t y, int64_t* r) { return __builtin_mul_overflow(x, y, r); });
+}
+
+Dimension divided(const InferenceContext& context, const Dimension& a, const Dimension& b) {
+  if (b.value == 1) return a;
+  if (b.value == 0) return {};
+  if (!unknown(a) && a == b) return Dimension(1);
+  return arithmetic(context, a, '/', b, [](int64_t x, int64_t y, int64_t* r) {
+    if (y == -1) return __builtin_sub_overflow(int64_t(0), x, r);
+    *r = x / y - (x % y != 0 && (x < 0) != (y < 0) ? 1 : 0);
+    return false;
+  });
+}
+
+Dimension product(const InferenceContext& context, const Shape& shape, size_t begin, size_t end) {
+  Dimension result(1);
+  for (size_t i = begin; i < end; ++i) result = times(context, result, shape[i]);
+  return result;
+}
+
+}  // namespace lathe::infer

@@ -1,0 +1,60 @@
+// What the inference functions of the operator families share: type sets, axes, broadcasting, and arithmetic on dimensions that may be
+// symbols. Everything here either returns a result or ends in InferenceContext::fail with a sentence about the node.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/ops/operator.hpp"
+
+namespace lathe::infer {
+
+// Type sets of the standard (ONNX, Operators.md).
+std::vector<DataType> floats();        // float16, bfloat16, float, double
+std::vector<DataType> signed_types();  // floats and signed integers
+std::vector<DataType> integers();      // all whole-byte integer types
+std::vector<DataType> numbers();       // floats and integers
+std::vector<DataType> reducible();     // floats and 32- and 64-bit integers
+std::vector<DataType> every_type();    // what an operator that only moves elements takes
+inline constexpr std::string_view int64_tensor = "tensor(int64)", float_tensor = "tensor(float)", bool_tensor = "tensor(bool)";
+
+// Shape of an input; nullptr when it is absent or its rank is not known.
+const Shape* shape(const InferenceContext& context, size_t index);
+DataType element(const InferenceContext& context, size_t index);
+
+// Outputs with input 0's element type and the given shape (nullopt: rank unknown).
+void set(InferenceContext& context, std::optional<Shape> shape, size_t output = 0);
+void set(InferenceContext& context, DataType element, std::optional<Shape> shape, size_t output = 0);
+
+// Whole inference functions.
+void same_as_input(InferenceContext& context);      // one output, type and shape of input 0
+void broadcast_all(InferenceContext& context);      // all inputs broadcast; element type of input 0
+void broadcast_to_bool(InferenceContext& context);  // likewise, boolean
+
+// An axis attribute or element as 0..rank-1.
+size_t axis(const InferenceContext& context, int64_t axis, size_t rank, std::string_view what = "axis");
+// The elements of an integer constant input, or nullopt when they are not known.
+std::optional<std::vector<int64_t>> known_integers(const InferenceContext& context, size_t input);
+// Fails unless the input's rank is between low and high (or unknown).
+void expect_rank(const InferenceContext& context, size_t input, size_t low, size_t high);
+// Fails unless a one-dimensional parameter has `length` elements (or either is unknown).
+void expect_length(const InferenceContext& context, size_t input, const Dimension& length);
+
+// Multidirectional broadcasting; fails naming both shapes.
+Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b);
+
+// Arithmetic on dimensions. Where an operand is a symbol the result is a symbol that spells the formula, so that equal formulas are
+// equal dimensions; where nothing is known, or the formula is too long to be of use, the result is unknown. Division rounds down.
+Dimension plus(const InferenceContext& context, const Dimension& a, const Dimension& b);
+Dimension minus(const InferenceContext& context, const Dimension& a, const Dimension& b);
+Dimension times(const InferenceContext& context, const Dimension& a, const Dimension& b);
+Dimension divided(const InferenceContext& context, const Dimension& a, const Dimension& b);
+Dimension product(const InferenceContext& context, const Shape& shape, size_t begin, size_t end);
+bool unknown(const Dimension& d);                     // neither constant nor symbol
+bool differ(const Dimension& a, const Dimension& b);  // both constant and not equal
+
+// Elements of shape arithmetic may be negative, which Dimension cannot hold as a constant: they are symbols that spell the number.
+Dimension from_number(int64_t number);
+std::optional<int64_t> number(const Dimension& element);
+
+}  // namespace lathe::infer

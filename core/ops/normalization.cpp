@@ -1,0 +1,106 @@
+// Normalisation: signatures and inference. The kernels are in lathe/kernels/normalization.hpp.
+#include "lathe/kernels/normalization.hpp"
+
+#include "core/ops/families.hpp"
+#include "core/ops/inference.hpp"
+
+namespace lathe {
+namespace {
+
+void infer_batch(InferenceContext& c) {
+  if (c.node().integer("training_mode", 0))
+    c.fail("it is in training mode", "training_mode 0", "1", "export the model for inference (model.eval() in PyTorch)");
+  infer::expect_rank(c, 0, 1, SIZE_MAX);
+  if (const Shape* x = infer::shape(c, 0))
+    for (size_t i = 1; i <= 4; ++i) infer::expect_length(c, i, x->size() > 1 ? (*x)[1] : Dimension(1));
+  infer::same_as_input(c);
+}
+
+// Scale and bias broadcast to the normalised axes.
+void infer_layer(InferenceContext& c) {
+  const Shape* x = infer::shape(c, 0);
+  infer::same_as_input(c);
+  const DataType statistics = c.node().integer("stash_type", 1) == int64_t(DataType::float64) ? DataType::float64 : DataType::float32;
+  std::optional<Shape> kept;
+  if (x) {
+    const size_t axis = infer::axis(c, c.node().integer("axis", -1), x->size());
+    for (size_t i = 1; i <= 2; ++i) {
+      const Shape* parameter = infer::shape(c, i);
+      if (!parameter) continue;
+      const Shape joined = infer::broadcast(c, *x, *parameter);
+      bool fits = joined.size() == x->size();
+      for (size_t k = 0; fits && k < x->size(); ++k) fits = !infer::differ(joined[k], (*x)[k]);
+      if (!fits) c.fail("a parameter does not broadcast to the input", to_string(*x), to_string(*parameter));
+    }
+    kept = *x;
+    for (size_t i = axis; i < kept->size(); ++i) (*kept)[i] = Dimension(1);
+  }
+  for (size_t i = 1; i < c.node().outputs.size(); ++i) infer::set(c, statistics, kept, i);
+}
+
+void infer_channels(InferenceContext& c) {
+  infer::expect_rank(c, 0, 3, SIZE_MAX);
+  if (const Shape* x = infer::shape(c, 0)) {
+    for (size_t i = 1; i <= 2; ++i) infer::expect_length(c, i, (*x)[1]);
+    const int64_t groups = c.node().integer("num_groups", 1);
+    if (groups < 1 || ((*x)[1].constant() && (*x)[1].value % groups))
+      c.fail("the channels do not divide into the groups", to_string(Shape{(*x)[1]}) + " channels", std::to_string(groups) + " groups");
+  }
+  infer::same_as_input(c);
+}
+
+}  // namespace
+
+std::span<const Operator> normalization_operators() {
+  static const FormalAttribute epsilon{"epsilon", AttributeKind::real, false, "1e-05"}, stash{"stash_type", AttributeKind::integer, false, "1"};
+  static const Operator table[] = {
+      {"",
+       "BatchNormalization",
+       {7, 9, 14, 15},
+       {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}, {"T1", infer::floats()}, {"T2", infer::floats()}},
+       {epsilon, {"momentum", AttributeKind::real, false, "0.9"}, {"training_mode", AttributeKind::integer, false, "0"}},
+       infer_batch,
+       kernels::batch_normalization},
+      {"",
+       "LayerNormalization",
+       {17},
+       {{"X", "T"}, {"Scale", "T"}, {"B", "T", Formal::optional}},
+       {{"Y", "T"}, {"Mean", "U", Formal::optional}, {"InvStdDev", "U", Formal::optional}},
+       {{"T", infer::floats()}, {"U", {DataType::float32, DataType::bfloat16}}},
+       {{"axis", AttributeKind::integer, false, "-1"}, epsilon, stash},
+       infer_layer,
+       kernels::layer_normalization},
+      {"",
+       "RMSNormalization",
+       {23},
+       {{"X", "T"}, {"scale", "V"}},
+       {{"Y", "V"}},
+       {{"T", infer::floats()}, {"V", infer::floats()}},
+       {{"axis", AttributeKind::integer, false, "-1"}, epsilon, stash},
+       infer_layer,
+       kernels::rms_normalization},
+      {"",
+       "InstanceNormalization",
+       {6, 22},
+       {{"input", "T"}, {"scale", "T"}, {"B", "T"}},
+       {{"output", "T"}},
+       {{"T", infer::floats()}},
+       {epsilon},
+       infer_channels,
+       kernels::instance_normalization},
+      {"",
+       "GroupNormalization",
+       {18, 21},
+       {{"X", "T"}, {"scale", "T"}, {"bias", "T"}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}},
+       {epsilon, {"num_groups", AttributeKind::integer, true, {}}, stash},
+       infer_channels,
+       kernels::group_normalization},
+  };
+  return table;
+}
+
+}  // namespace lathe

@@ -1,0 +1,102 @@
+// Quantisation: signatures and inference. The kernels are in lathe/kernels/quantization.hpp.
+#include "lathe/kernels/quantization.hpp"
+
+#include "core/ops/families.hpp"
+#include "core/ops/inference.hpp"
+
+namespace lathe {
+namespace {
+
+// The scale is a scalar, has one number per place of `axis`, or (block_size) one per block; the zero point has its shape.
+void check_scale(const InferenceContext& c) {
+  const Shape *x = infer::shape(c, 0), *scale = infer::shape(c, 1), *zero = infer::shape(c, 2);
+  const int64_t block = c.node().integer("block_size", 0);
+  if (block < 0) c.fail("attribute 'block_size' is out of range", "at least 0", std::to_string(block));
+  if (zero && scale) {
+    bool same = zero->size() == scale->size();
+    for (size_t i = 0; same && i < zero->size(); ++i) same = !infer::differ((*zero)[i], (*scale)[i]);
+    const auto single = [&](const Shape& s) { return s.size() <= 1 && infer::product(c, s, 0, s.size()).value == 1; };
+    if (!same && !(single(*zero) && single(*scale))) c.fail("scale and zero point differ in shape", to_string(*scale), to_string(*zero));
+  }
+  if (!x || !scale || scale->empty() || (scale->size() == 1 && (*scale)[0].value == 1)) return;
+  const size_t axis = infer::axis(c, c.node().integer("axis", 1), x->size());
+  if (block) {
+    if (scale->size() != x->size()) c.fail("blocked quantisation wants a scale of the input's rank", to_string(*x), to_string(*scale));
+    for (size_t i = 0; i < x->size(); ++i) {
+      const Dimension expected = i == axis ? infer::divided(c, infer::plus(c, (*x)[i], Dimension(block - 1)), Dimension(block)) : (*x)[i];
+      if (infer::differ((*scale)[i], expected))
+        c.fail("the scale's shape does not fit the blocks", std::to_string(expected.value) + " on axis " + std::to_string(i), to_string(*scale));
+    }
+  } else if (scale->size() != 1) {
+    c.fail("the scale has too many dimensions", "a scalar or one number per place of the axis", to_string(*scale));
+  } else if (infer::differ((*scale)[0], (*x)[axis])) {
+    c.fail("the scale's length does not fit the axis", to_string(Shape{(*x)[axis]}), to_string(*scale));
+  }
+}
+
+void set_like_input(InferenceContext& c, DataType type) {
+  const Shape* x = infer::shape(c, 0);
+  infer::set(c, type, x ? std::optional(*x) : std::nullopt);
+}
+
+void infer_quantize(InferenceContext& c) {
+  check_scale(c);
+  const DataType asked = DataType(c.node().integer("output_dtype", 0));
+  const DataType type = c.input(2) ? infer::element(c, 2) : (asked == DataType::none ? DataType::uint8 : asked);
+  if (c.input(2) && asked != DataType::none && asked != type)
+    c.fail("output_dtype contradicts the zero point", std::string(name(type)), std::string(name(asked)));
+  set_like_input(c, type);
+}
+void infer_dequantize(InferenceContext& c) {
+  check_scale(c);
+  const DataType asked = DataType(c.node().integer("output_dtype", 0));
+  set_like_input(c, asked == DataType::none ? infer::element(c, 1) : asked);
+}
+void infer_dynamic(InferenceContext& c) {
+  set_like_input(c, DataType::uint8);
+  infer::set(c, DataType::float32, Shape(), 1);
+  infer::set(c, DataType::uint8, Shape(), 2);
+}
+
+}  // namespace
+
+std::span<const Operator> quantization_operators() {
+  const std::vector<DataType> scales{DataType::float32, DataType::float16, DataType::bfloat16, DataType::int32};
+  const std::vector<DataType> quantized{DataType::uint8, DataType::int8, DataType::uint16, DataType::int16};
+  std::vector<DataType> sources = quantized;
+  sources.push_back(DataType::int32);
+  static const FormalAttribute axis{"axis", AttributeKind::integer, false, "1"}, block{"block_size", AttributeKind::integer, false, "0"},
+      output{"output_dtype", AttributeKind::integer, false, "0"};
+  static const Operator table[] = {
+      {"",
+       "QuantizeLinear",
+       {10, 13, 19, 21, 23, 24, 25},
+       {{"x", "T1"}, {"y_scale", "T2"}, {"y_zero_point", "T3", Formal::optional}},
+       {{"y", "T3"}},
+       {{"T1", scales}, {"T2", scales}, {"T3", quantized}},
+       {axis, block, output, {"precision", AttributeKind::integer, false, "0"}, {"saturate", AttributeKind::integer, false, "1"}},
+       infer_quantize,
+       kernels::quantize_linear},
+      {"",
+       "DequantizeLinear",
+       {10, 13, 19, 21, 23, 24, 25},
+       {{"x", "T1"}, {"x_scale", "T2"}, {"x_zero_point", "T1", Formal::optional}},
+       {{"y", "T3"}},
+       {{"T1", sources}, {"T2", {DataType::float32, DataType::float16, DataType::bfloat16}}, {"T3", infer::floats()}},
+       {axis, block, output},
+       infer_dequantize,
+       kernels::dequantize_linear},
+      {"",
+       "DynamicQuantizeLinear",
+       {11},
+       {{"x", infer::float_tensor}},
+       {{"y", "tensor(uint8)"}, {"y_scale", infer::float_tensor}, {"y_zero_point", "tensor(uint8)"}},
+       {},
+       {},
+       infer_dynamic,
+       kernels::dynamic_quantize_linear},
+  };
+  return table;
+}
+
+}  // namespace lathe

@@ -1,0 +1,63 @@
+// See window.hpp. Formulas: ONNX, Operators.md, Conv and MaxPool.
+#include "core/ops/window.hpp"
+
+namespace lathe::infer {
+namespace {
+
+std::vector<int64_t> list(const InferenceContext& c, std::string_view name, size_t length, int64_t fallback, int64_t lowest) {
+  std::vector<int64_t> values = c.node().integers(name, std::vector<int64_t>(length, fallback));
+  if (values.empty()) values.assign(length, fallback);
+  if (values.size() != length)
+    c.fail("attribute '" + std::string(name) + "' has the wrong length", std::to_string(length) + " numbers", std::to_string(values.size()));
+  constexpr int64_t highest = int64_t(1) << 31;  // keeps every sum of sizes far from overflow
+  for (const int64_t v : values)
+    if (v < lowest || v > highest)
+      c.fail("attribute '" + std::string(name) + "' is out of range", std::to_string(lowest) + " to " + std::to_string(highest), std::to_string(v));
+  return values;
+}
+
+}  // namespace
+
+Window window(const InferenceContext& c, size_t rank, std::vector<int64_t> kernel) {
+  if (rank < 1 || rank > 3)
+    c.fail("only one to three spatial axes are supported", "an input of 3 to 5 dimensions", std::to_string(rank + 2) + " dimensions");
+  Window w;
+  if (kernel.empty() || c.node().has("kernel_shape")) {
+    const std::vector<int64_t> given = list(c, "kernel_shape", rank, -1, 1);
+    for (size_t i = 0; i < kernel.size(); ++i)
+      if (kernel[i] >= 0 && kernel[i] != given[i])
+        c.fail("attribute 'kernel_shape' contradicts the weights' shape", std::to_string(kernel[i]), std::to_string(given[i]));
+    kernel = given;
+  }
+  w.kernel = std::move(kernel);
+  for (const int64_t k : w.kernel)
+    if (k == 0) c.fail("the kernel is empty", "sizes of at least 1", "0");
+  w.strides = list(c, "strides", rank, 1, 1);
+  w.dilations = list(c, "dilations", rank, 1, 1);
+  w.pads = list(c, "pads", 2 * rank, 0, 0);
+  w.auto_pad = c.node().text("auto_pad", "NOTSET");
+  if (w.auto_pad.empty()) w.auto_pad = "NOTSET";
+  const std::vector<std::string> modes{"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"};
+  if (std::find(modes.begin(), modes.end(), w.auto_pad) == modes.end())
+    c.fail("attribute 'auto_pad' has an unknown value" + did_you_mean(w.auto_pad, modes), "NOTSET, SAME_UPPER, SAME_LOWER or VALID", w.auto_pad);
+  return w;
+}
+
+Dimension slide(const InferenceContext& c, const Window& w, size_t i, const Dimension& input, bool ceil_mode) {
+  const int64_t stride = w.strides[i];
+  if (w.auto_pad == "SAME_UPPER" || w.auto_pad == "SAME_LOWER") return divided(c, plus(c, input, Dimension(stride - 1)), Dimension(stride));
+  if (w.kernel[i] < 0) return {};
+  const int64_t pads = w.auto_pad == "VALID" ? 0 : w.pads[i] + w.pads[w.kernel.size() + i];
+  const int64_t extent = (w.kernel[i] - 1) * w.dilations[i] + 1;
+  if (input.constant() && input.value + pads < extent)
+    c.fail("the kernel is larger than the padded input", "at least " + std::to_string(extent),
+           std::to_string(input.value + pads) + " on spatial axis " + std::to_string(i));
+  Dimension room = plus(c, input, from_number(pads - extent));
+  if (ceil_mode) room = plus(c, room, Dimension(stride - 1));
+  Dimension result = plus(c, divided(c, room, Dimension(stride)), Dimension(1));
+  // In ceil mode the last window must still begin inside the input or its left padding.
+  if (ceil_mode && result.constant() && (result.value - 1) * stride >= input.value + (w.auto_pad == "VALID" ? 0 : w.pads[i])) --result.value;
+  return result;
+}
+
+}  // namespace lathe::infer
