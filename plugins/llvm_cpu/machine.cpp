@@ -125,10 +125,8 @@ std::pair<const Family*, std::string> choose_family(const MachineRequest& reques
     }
     choose(family_named(word->family), "-device=" + request.device);
   }
-  if (!request.family.empty() && (request.family_given || !chosen)) {
-    for (const Family& family : families())
-      if (lower(family.device) == lower(request.family)) choose(family, "the device " + request.family);
-  }
+  for (const Family& family : families())
+    if (!request.family.empty() && lower(family.device) == lower(request.family)) choose(family, "the device " + request.family);
   if (!chosen) chosen = host_family();
   if (!chosen) chosen = &families().front();
   if (triple.empty()) triple = llvm::Triple::normalize(chosen->triple);

@@ -17,8 +17,7 @@ struct MachineRequest {
   std::string attributes;  // -mattr: "+avx2,-avx512f"
   std::string device;      // -device: "arm_cpu"
   std::string model;       // -model: "bcm2837", a system on a chip
-  std::string family;      // the declared device, "AARCH64"; empty or the default device when none was given
-  bool family_given = false;
+  std::string family;      // the declared device, "AARCH64"; empty when none was given
 };
 
 // Throws sdk::Failure with the nearest name for what is not known.

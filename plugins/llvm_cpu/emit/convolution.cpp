@@ -30,7 +30,7 @@ struct ConvolutionEmitter {
   const bool blocked_in = kernel.input.layout == Layout::blocked, blocked_out = kernel.output.layout == Layout::blocked;
   const int64_t in_pixel = blocked_in ? block : 1, out_pixel = blocked_out ? block : 1;
   const int64_t in_plane = kernel.input.height * kernel.input.width * in_pixel;  // one block, or one channel
-  const int64_t out_plane = kernel.output.height * kernel.output.width * out_pixel;
+  const int64_t out_plane = kernel.output.channel_stride ? kernel.output.channel_stride : kernel.output.height * kernel.output.width * out_pixel;
   const int64_t input_blocks = blocked_in ? ceil_divide(inputs, block) : inputs;
   const int64_t last_inner = blocked_in ? inputs - (input_blocks - 1) * block : 1;
   Value *input = nullptr, *weights = nullptr, *bias = nullptr, *output = nullptr;

@@ -4,18 +4,25 @@
 #include <fcntl.h>
 #include <lld/Common/Driver.h>
 #include <llvm/ADT/SmallVector.h>
+#include <llvm/Config/llvm-config.h>
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/Module.h>
 #include <llvm/Object/Archive.h>
 #include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
+#include <llvm/Target/TargetMachine.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <mutex>
 
+#include "generate/compile.hpp"
+#include "generate/target_machine.hpp"
 #include "lathe/artifact.h"
 #include "lathe/support.hpp"
 #include "target.hpp"
@@ -88,25 +95,33 @@ std::vector<std::string> common_words(const std::string& path) {
   return {"ld.lld", "-o", path, "--build-id=none", "-z", "noexecstack", "-z", "relro", "-z", "now", "--hash-style=sysv", "--threads=1"};
 }
 
-}  // namespace
-
-std::vector<char> make_archive(const Objects& objects, const std::string& name, const Machine&) {
+// Objects under the names part0.o, part1.o, ...; the names live in `names`.
+std::vector<llvm::NewArchiveMember> members_of(const Objects& objects, std::deque<std::string>& names) {
   std::vector<llvm::NewArchiveMember> members;
-  std::vector<std::string> names;
-  names.reserve(objects.size());
   for (size_t i = 0; i < objects.size(); ++i) {
-    names.push_back(name + std::to_string(i) + ".o");
+    names.push_back("part" + std::to_string(i) + ".o");
     members.emplace_back(llvm::MemoryBufferRef(llvm::StringRef(objects[i].data(), objects[i].size()), names.back()));
   }
+  return members;
+}
+
+std::vector<char> archive_of(const std::vector<llvm::NewArchiveMember>& members) {
   auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab, llvm::object::Archive::K_GNU, /*Deterministic=*/true,
                                             /*Thin=*/false);
   if (!archive) throw sdk::Failure(LATHE_INTERNAL, "an archive cannot be written: " + llvm::toString(archive.takeError()));
   return {(*archive)->getBufferStart(), (*archive)->getBufferEnd()};
 }
 
+std::vector<char> archive_of(const Objects& objects) {
+  std::deque<std::string> names;
+  return archive_of(members_of(objects, names));
+}
+
+}  // namespace
+
 void link_library(const Objects& objects, std::span<const uint8_t> weights, const Machine& machine, const std::string& data, const std::string& path,
                   const std::string& soname) {
-  const MemoryFile archive(make_archive(objects, "kernel", machine));
+  const MemoryFile archive(archive_of(objects));
   const std::string folder = family_folder(machine, data);
   std::vector<std::string> words = common_words(path);
   // Relative relocations are also applied in the file, so that a runtime can read the table without loading the library.
@@ -126,7 +141,7 @@ void link_executable(const Objects& objects, std::span<const uint8_t> weights, c
         LATHE_UNSUPPORTED,
         std::string("executables cannot be made for ") + family_of(machine).device + ": this plugin was built without that family's C library",
         "use --emit library, or build Lathe where the family's cross packages are installed");
-  const MemoryFile archive(make_archive(objects, "kernel", machine));
+  const MemoryFile archive(archive_of(objects));
   std::vector<std::string> words = common_words(path);
   for (const std::string& word : {std::string("-static"), folder + "/crt1.o", folder + "/crti.o", folder + "/crtbeginT.o", folder + "/program.o",
                                   std::string("--whole-archive"), archive.path(), std::string("--no-whole-archive"), folder + "/liblathe_runtime.a",
@@ -136,5 +151,42 @@ void link_executable(const Objects& objects, std::span<const uint8_t> weights, c
   run_linker(words, "the executable");
   append_weights(path, weights);
 }
+
+void link_object(const Objects& objects, const std::string& path) {
+  const MemoryFile archive(archive_of(objects));
+  run_linker({"ld.lld", "-r", "-o", path, "--whole-archive", archive.path(), "--threads=1"}, "the object");
+}
+
+std::vector<char> weights_object(std::span<const uint8_t> weights, const Machine& machine) {
+  llvm::LLVMContext context;
+  llvm::Module module("lathe_weights", context);
+  const auto target = make_target_machine(machine);
+  prepare_module(module, machine, *target);
+  auto* bytes = llvm::ConstantDataArray::get(context, llvm::ArrayRef<uint8_t>(weights.data(), weights.size()));
+  auto* global = new llvm::GlobalVariable(module, bytes->getType(), true, llvm::GlobalValue::ExternalLinkage, bytes, "lathe_weights_1");
+  global->setAlignment(llvm::Align(page));
+  global->setSection(".rodata.lathe_weights");
+  return generate_code(module, *target, CodeForm::object);
+}
+
+std::vector<char> make_static_library(const Objects& objects, const Machine& machine, const std::string& data) {
+  const std::string path = family_folder(machine, data) + "/liblathe_runtime.a";
+  auto file = llvm::MemoryBuffer::getFile(path);
+  if (!file) throw sdk::Failure(LATHE_UNSUPPORTED, "static libraries cannot be made: cannot read " + path + ": " + file.getError().message());
+  auto runtime = llvm::object::Archive::create((*file)->getMemBufferRef());
+  if (!runtime) throw sdk::Failure(LATHE_INTERNAL, path + " is no archive: " + llvm::toString(runtime.takeError()));
+  std::deque<std::string> names;
+  std::vector<llvm::NewArchiveMember> members = members_of(objects, names);
+  llvm::Error error = llvm::Error::success();
+  for (const auto& child : (*runtime)->children(error)) {
+    auto member = llvm::NewArchiveMember::getOldMember(child, /*Deterministic=*/true);
+    if (!member) throw sdk::Failure(LATHE_INTERNAL, path + " is damaged: " + llvm::toString(member.takeError()));
+    members.push_back(std::move(*member));
+  }
+  if (error) throw sdk::Failure(LATHE_INTERNAL, path + " is damaged: " + llvm::toString(std::move(error)));
+  return archive_of(members);
+}
+
+std::string llvm_version() { return "LLVM " LLVM_VERSION_STRING; }
 
 }  // namespace lathe::llvm_cpu

@@ -22,7 +22,15 @@ void link_library(const Objects& objects, std::span<const uint8_t> weights, cons
 void link_executable(const Objects& objects, std::span<const uint8_t> weights, const Machine& machine, const std::string& data,
                      const std::string& path);
 
-// The bytes of a deterministic ar archive of these objects, the members named name0.o, name1.o, ...
-std::vector<char> make_archive(const Objects& objects, const std::string& name, const Machine& machine);
+// Writes one relocatable object with all of these objects in it.
+void link_object(const Objects& objects, const std::string& path);
+
+// An object that holds the weights as `lathe_weights_1`, page-aligned, for programs that link an artifact.
+std::vector<char> weights_object(std::span<const uint8_t> weights, const Machine& machine);
+
+// The bytes of a deterministic ar archive of these objects and of the runtime's for that family.
+std::vector<char> make_static_library(const Objects& objects, const Machine& machine, const std::string& data);
+
+std::string llvm_version();
 
 }  // namespace lathe::llvm_cpu

@@ -49,6 +49,12 @@ int64_t border_code(const Machine& machine, const Convolution& kernel) {
 std::string unsupported(const Machine& machine, const Convolution& kernel) {
   const int64_t groups = std::max<int64_t>(kernel.groups, 1), block = machine.block();
   if (kernel.input.channels % groups || kernel.output.channels % groups) return "the channels are not a multiple of the groups";
+  if (kernel.input.channel_stride) return "an input with spread channels";
+  if (kernel.output.channel_stride) {
+    if (kernel.output.layout == Layout::blocked) return "a blocked output with spread channels";
+    for (const EpilogueOperand& operand : kernel.epilogue.operands)
+      if (operand.access == Access::same) return "spread channels beside an operand of the output's shape";
+  }
   if (schedule(machine, kernel).depthwise) return border_code(machine, kernel) > 512 ? "the kernel is too wide for its padding" : "";
   if (groups > 1 && kernel.input.layout == Layout::blocked && (kernel.input.channels / groups) % block)
     return "input channels per group are not a multiple of the block";

@@ -26,6 +26,7 @@ struct Image {
   int64_t channels = 0, height = 0, width = 0;
   Layout layout = Layout::plain;
   int64_t batch_stride = 0;  // floats from one batch item to the next
+  int64_t channel_stride = 0;  // of a plain convolution output: floats from one channel to the next; 0: height * width
   bool operator==(const Image&) const = default;
 };
 

@@ -181,6 +181,33 @@ TEST_CASE("depthwise convolutions") {
   }
 }
 
+TEST_CASE("plain output whose channels lie apart") {
+  for (const Machine& machine : test_machines()) {
+    const int64_t block = machine.block(), inputs = 20, outputs = 37, size = 9, stride = 100;
+    Convolution kernel;
+    kernel.input = image(block, inputs, size, size, Layout::blocked);
+    kernel.output = {outputs, size, size, Layout::plain, outputs * stride, stride};
+    REQUIRE(unsupported(machine, kernel).empty());
+    Random random(23);
+    const auto x = random.floats(inputs * size * size), w = random.floats(outputs * inputs);
+    auto input = lay_out(x, 1, kernel.input, block);
+    std::vector<float> bias(48, 0.25F);
+    auto packed = pack_weights(machine, kernel, w);
+    Guarded output(outputs * stride);
+    const float untouched = output.data()[0];
+    CompiledKernel(machine, kernel).run({input.data(), packed.data(), bias.data(), output.data()});
+    double worst = 0;
+    for (int64_t oc = 0; oc < outputs; ++oc)
+      for (int64_t pixel = 0; pixel < stride; ++pixel) {
+        double sum = 0.25;
+        for (int64_t ic = 0; ic < inputs && pixel < size * size; ++ic)
+          sum += static_cast<double>(x[static_cast<size_t>(ic * size * size + pixel)]) * w[static_cast<size_t>(oc * inputs + ic)];
+        worst = std::max(worst, difference(output.data()[oc * stride + pixel], pixel < size * size ? sum : untouched));
+      }
+    CHECK(worst < 1e-4);
+  }
+}
+
 TEST_CASE("convolutions of random shapes") {
   std::mt19937 generator(20240617);
   const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(generator); };
