@@ -15,10 +15,11 @@ void (*erase(void (*run)(const own::Call&)))() { return reinterpret_cast<void (*
 void (*erase(uint64_t (*scratch)(const own::Call&, uint32_t)))() { return reinterpret_cast<void (*)()>(scratch); }
 
 const LevelEntry entries[] = {
-#define LATHE_ENTRY(domain, name, function) {#name, erase(own::function), nullptr},
-    LATHE_KERNELS_ACTIVATION(LATHE_ENTRY) LATHE_KERNELS_POOLING(LATHE_ENTRY) LATHE_KERNELS_SOFTMAX(LATHE_ENTRY)
-#undef LATHE_ENTRY
-        {"Conv", erase(own::conv), erase(own::conv_scratch)},
+    {"Relu", erase(own::relu), nullptr},
+    {"Sigmoid", erase(own::sigmoid), nullptr},
+    {"Softmax", erase(own::softmax), nullptr},
+    {"MaxPool", erase(own::max_pool), nullptr},
+    {"Conv", erase(own::conv), erase(own::conv_scratch)},
     {"ConvTranspose", erase(own::conv_transpose), nullptr},
     {"ConvInteger", erase(own::conv_integer), nullptr},
     {"MatMul", erase(own::matmul), erase(own::matmul_scratch)},

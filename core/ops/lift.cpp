@@ -1,0 +1,337 @@
+// Lifting of older opsets to the canonical one: operators that were renamed, attributes that became inputs, defaults that changed.
+//
+// One rule per operator, in a table; a rule sees the node and the opset it came with. Rules that need a tensor's rank run after the
+// others, when inference can tell it. Sources: ONNX, Changelog.md.
+#include <optional>
+
+#include "core/ops/node_inference.hpp"
+#include "lathe/kernels/types.hpp"
+
+namespace lathe {
+namespace {
+
+constexpr int64_t oldest_opset = 7;
+
+[[noreturn]] void fail(const Node& node, std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) {
+  Diagnostic d;
+  d.text = std::move(text);
+  d.node = node.name;
+  d.op_type = node.op_type;
+  d.expected = std::move(expected);
+  d.found = std::move(found);
+  d.hint = std::move(hint);
+  throw Error(Code::failed, std::move(d));
+}
+
+// A node by index: adding values or nodes to the graph does not invalidate it.
+struct Place {
+  Graph& graph;
+  NodeId id;
+  int64_t opset;
+
+  Node& node() const { return graph.nodes[id]; }
+  void set_input(size_t index, ValueId value) const {
+    if (node().inputs.size() <= index) node().inputs.resize(index + 1, none);
+    node().inputs[index] = value;
+  }
+  bool has_input(size_t index) const { return node().input(index) != none; }
+  DataType input_type(size_t index) const {  // float where nothing is known yet
+    const ValueId id0 = node().input(index);
+    const DataType known = id0 == none ? DataType::none : graph.value(id0).type.element;
+    return known == DataType::none ? DataType::float32 : known;
+  }
+  ValueId constant(std::string_view what, Tensor tensor) const {
+    return graph.add_constant(node().name + "." + std::string(what), std::move(tensor));
+  }
+
+  // An attribute of integers becomes the one-dimensional int64 input `index`.
+  void integers_to_input(std::string_view attribute, size_t index) const {
+    if (!node().has(attribute)) return;
+    const std::vector<int64_t> values = node().integers(attribute);
+    if (!has_input(index)) set_input(index, constant(attribute, Tensor::of<int64_t>(DataType::int64, {int64_t(values.size())}, values)));
+    node().attributes.erase(node().attributes.find(attribute));
+  }
+  // A float attribute becomes the scalar input `index`, of input 0's type.
+  void real_to_input(std::string_view attribute, size_t index) const {
+    if (!node().has(attribute)) return;
+    const float value = node().real(attribute, 0);
+    if (!has_input(index)) set_input(index, constant(attribute, scalar(value)));
+    node().attributes.erase(node().attributes.find(attribute));
+  }
+  void remove(std::string_view attribute) const {
+    if (const auto found = node().attributes.find(attribute); found != node().attributes.end()) node().attributes.erase(found);
+  }
+
+ private:
+  Tensor scalar(float value) const {
+    switch (input_type(0)) {
+      case DataType::float64:
+        return of<double>(DataType::float64, double(value));
+      case DataType::float16:
+        return of<kernels::float16>(DataType::float16, kernels::float16(value));
+      case DataType::bfloat16:
+        return of<kernels::bfloat16>(DataType::bfloat16, kernels::bfloat16(value));
+      case DataType::int32:
+        return of<int32_t>(DataType::int32, int32_t(value));
+      case DataType::int64:
+        return of<int64_t>(DataType::int64, int64_t(value));
+      default:
+        return of<float>(DataType::float32, value);
+    }
+  }
+  template <class T>
+  static Tensor of(DataType type, T value) {
+    return Tensor::of<T>(type, {}, std::span<const T>(&value, 1));
+  }
+};
+
+void lift_clip(const Place& p) {
+  p.real_to_input("min", 1);
+  p.real_to_input("max", 2);
+}
+
+void lift_slice(const Place& p) {
+  p.integers_to_input("starts", 1);
+  p.integers_to_input("ends", 2);
+  p.integers_to_input("axes", 3);
+}
+
+void lift_pad(const Place& p) {
+  p.integers_to_input("pads", 1);
+  p.real_to_input("value", 2);
+}
+
+void lift_axes(const Place& p) { p.integers_to_input("axes", 1); }
+void lift_split(const Place& p) { p.integers_to_input("split", 1); }
+
+void lift_top_k(const Place& p) {
+  if (!p.node().has("k") || p.has_input(1)) return;
+  const int64_t k = p.node().integer("k", 1);
+  p.set_input(1, p.constant("k", Tensor::of<int64_t>(DataType::int64, {1}, {&k, 1})));
+  p.remove("k");
+}
+
+void lift_dropout(const Place& p) {
+  p.remove("ratio");
+  p.remove("is_test");
+}
+
+void lift_batch_normalization(const Place& p) {
+  if (p.node().integer("spatial", 1) != 1)
+    fail(p.node(), "normalisation per element is not supported", "spatial 1", "spatial 0", "export the model with a newer opset");
+  p.remove("spatial");
+  p.remove("is_test");
+  Node& node = p.node();
+  if (node.outputs.size() <= 1 || node.integer("training_mode", 0)) return;
+  // Before opset 14 the running statistics were outputs that only training used.
+  const Uses uses(p.graph);
+  for (size_t i = 1; i < node.outputs.size(); ++i) {
+    const ValueId value = node.outputs[i];
+    if (value != none && (!uses.users[value].empty() || uses.output[value]))
+      fail(node, "its running statistics are used, as in training", "one output", {}, "export the model for inference");
+  }
+  node.outputs.resize(1);
+}
+
+// Opset 10 left the coordinates open; ONNX Runtime's way is the usual one: no half-pixel shift, and rounding towards the coarser grid.
+void lift_resize(const Place& p) {
+  Node& node = p.node();
+  node.op_type = "Resize";
+  if (node.has("scales")) {
+    const auto* scales = std::get_if<Attribute::Floats>(&node.attributes.find("scales")->second.value);
+    if (!scales) fail(node, "attribute 'scales' has the wrong type", "a list of floats");
+    const ValueId id = p.constant("scales", Tensor::of<float>(DataType::float32, {int64_t(scales->size())}, *scales));
+    p.node().inputs.resize(1, none);
+    p.set_input(1, id);
+    p.remove("scales");
+  }
+  if (!p.has_input(1)) fail(p.node(), "the scales are missing");
+  const ValueId scales = p.node().inputs[1];
+  p.node().inputs = {p.node().inputs[0], none, scales};
+  bool shrinks = false;
+  if (const Tensor* constant = p.graph.constant(scales); constant && constant->type == DataType::float32)
+    for (const float scale : constant->as<float>()) shrinks = shrinks || scale < 1;
+  p.node().attributes["coordinate_transformation_mode"].value = std::string("asymmetric");
+  p.node().attributes["nearest_mode"].value = std::string(shrinks ? "ceil" : "floor");
+  if (p.node().text("mode", "nearest") == "bilinear") p.node().attributes["mode"].value = std::string("linear");
+}
+
+void lift_resize_coordinates(const Place& p) {
+  // Opset 11 and 12 knew one more: no shift back by half a pixel, which is what rounding up from the middle gives.
+  if (p.node().text("coordinate_transformation_mode", "half_pixel") != "tf_half_pixel_for_nn") return;
+  if (p.node().text("mode", "nearest") != "nearest" || p.node().text("nearest_mode", "round_prefer_floor") != "floor")
+    fail(p.node(), "coordinates 'tf_half_pixel_for_nn' are only supported with nearest neighbours rounded down", "mode nearest, nearest_mode floor");
+  p.node().attributes["coordinate_transformation_mode"].value = std::string("half_pixel");
+  p.node().attributes["nearest_mode"].value = std::string("round_prefer_ceil");
+}
+
+void lift_scatter(const Place& p) { p.node().op_type = "ScatterElements"; }
+
+void lift_group_normalization(const Place& p) {
+  fail(p.node(), "scale and bias per group (opset 18 to 20) are not supported", "per channel, as since opset 21", {},
+       "export the model with opset 21 or newer");
+}
+
+// Before opset 13 the tensor was seen as a matrix [before axis, from axis on], and the default axis was 1.
+void lift_softmax(const Place& p) {
+  const ValueId x = p.node().input(0), y = p.node().outputs.empty() ? none : p.node().outputs[0];
+  if (x == none || y == none) return;
+  const int64_t axis = p.node().integer("axis", 1);
+  const std::optional<Shape>& shape = p.graph.value(x).type.shape;
+  p.node().attributes["axis"].value = int64_t(-1);
+  if (shape && !shape->empty()) {
+    const int64_t rank = int64_t(shape->size()), first = axis < 0 ? axis + rank : axis;
+    if (first == rank - 1) return;
+    if (first < 0 || first > rank)
+      fail(p.node(), "axis lies outside the tensor's rank", std::to_string(-rank) + " to " + std::to_string(rank), std::to_string(axis));
+    // One line runs along the only axis that is longer than 1.
+    int64_t longest = first, longer = 0;
+    for (int64_t i = first; i < rank; ++i)
+      if ((*shape)[size_t(i)].value != 1) longest = i, ++longer;
+    if (longer <= 1 && first < rank) {
+      p.node().attributes["axis"].value = longest;
+      return;
+    }
+  }
+  Graph& g = p.graph;
+  const std::string name = p.node().name;
+  const ValueId matrix = g.add_value(name + ".matrix"), result = g.add_value(name + ".result"), size = g.add_value(name + ".shape");
+  p.node().inputs = {matrix};
+  p.node().outputs = {result};
+  g.add_node("Flatten", {x}, {matrix}, g.fresh_node_name(name + ".flatten")).attributes["axis"].value = axis;
+  g.add_node("Shape", {x}, {size}, g.fresh_node_name(name + ".shape"));
+  g.add_node("Reshape", {result, size}, {y}, g.fresh_node_name(name + ".reshape"));
+}
+
+struct Rule {
+  std::string_view op_type;
+  int64_t below;  // applies to opsets below this
+  void (*lift)(const Place&);
+};
+
+constexpr Rule rules[] = {
+    {"Clip", 11, lift_clip},
+    {"Slice", 10, lift_slice},
+    {"Pad", 11, lift_pad},
+    {"Squeeze", 13, lift_axes},
+    {"Unsqueeze", 13, lift_axes},
+    {"ReduceSum", 13, lift_axes},
+    {"ReduceMean", 18, lift_axes},
+    {"ReduceMax", 18, lift_axes},
+    {"ReduceMin", 18, lift_axes},
+    {"ReduceProd", 18, lift_axes},
+    {"ReduceL1", 18, lift_axes},
+    {"ReduceL2", 18, lift_axes},
+    {"ReduceSumSquare", 18, lift_axes},
+    {"ReduceLogSum", 18, lift_axes},
+    {"ReduceLogSumExp", 18, lift_axes},
+    {"Split", 13, lift_split},
+    {"TopK", 10, lift_top_k},
+    {"Dropout", 12, lift_dropout},
+    {"BatchNormalization", 14, lift_batch_normalization},
+    {"Upsample", canonical_opset, lift_resize},
+    {"Resize", 11, lift_resize},
+    {"Resize", 13, lift_resize_coordinates},
+    {"Scatter", canonical_opset, lift_scatter},
+    {"GroupNormalization", 21, lift_group_normalization},
+};
+constexpr Rule ranked_rules[] = {
+    {"Softmax", 13, lift_softmax},
+    {"LogSoftmax", 13, lift_softmax},
+    {"Hardmax", 13, lift_softmax},
+};
+
+class Lifter {
+ public:
+  Lifter(int64_t opset) : opset_(opset) {}
+
+  void lift(Graph& graph) {
+    apply(graph, rules);
+    bool ranks = false;
+    for (const Node& node : graph.nodes)
+      for (const Rule& rule : ranked_rules) ranks = ranks || (node.op_type == rule.op_type && opset_ < rule.below);
+    if (ranks && problems_.empty()) {
+      Graph known = clone(graph);
+      try {
+        infer_types(known);
+      } catch (const Error&) {
+        // What is wrong is told when the lifted graph is inferred.
+      }
+      for (ValueId id = 0; id < graph.values.size(); ++id)
+        if (!graph.value(id).type.shape) graph.value(id).type.shape = known.value(id).type.shape;
+    }
+    apply(graph, ranked_rules);
+    constants_to_values(graph);
+    compact(graph);
+  }
+
+  void finish() {
+    if (!problems_.empty()) throw Error(Code::failed, std::move(problems_));
+  }
+
+ private:
+  void apply(Graph& graph, std::span<const Rule> list) {
+    const size_t count = graph.nodes.size();  // rules append nodes that are canonical already
+    for (NodeId id = 0; id < count; ++id) {
+      if (graph.nodes[id].domain == "ai.onnx") graph.nodes[id].domain.clear();
+      if (list.data() == rules) {
+        for (auto& [name, attribute] : graph.nodes[id].attributes) {
+          if (auto* one = std::get_if<Attribute::Subgraph>(&attribute.value); one && *one) lift(**one);
+          if (auto* many = std::get_if<Attribute::Subgraphs>(&attribute.value))
+            for (const Attribute::Subgraph& inner : *many)
+              if (inner) lift(*inner);
+        }
+      }
+      if (!graph.nodes[id].domain.empty()) continue;
+      const std::string op_type = graph.nodes[id].op_type;
+      try {
+        for (const Rule& rule : list)
+          if (rule.op_type == op_type && opset_ < rule.below) rule.lift(Place{graph, id, opset_});
+      } catch (const Error& error) {
+        problems_.insert(problems_.end(), error.diagnostics.begin(), error.diagnostics.end());
+      }
+    }
+  }
+
+  // A Constant node's tensor becomes its output's, unless it is an output of the graph.
+  static void constants_to_values(Graph& graph) {
+    std::vector<bool> output(graph.values.size(), false);
+    for (const ValueId id : graph.outputs) output[id] = true;
+    for (Node& node : graph.nodes) {
+      if (node.op_type != "Constant" || !node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == none || output[node.outputs[0]])
+        continue;
+      Value& value = graph.value(node.outputs[0]);
+      value.constant = constant_of(node);
+      value.type = {ValueKind::tensor, value.constant->type, Shape(value.constant->dimensions.begin(), value.constant->dimensions.end())};
+      node.op_type.clear();
+    }
+  }
+
+  int64_t opset_;
+  std::vector<Diagnostic> problems_;
+};
+
+}  // namespace
+
+void lift_to_canonical(Graph& graph) {
+  int64_t opset = canonical_opset;
+  for (const char* domain : {"ai.onnx", ""})
+    if (const auto found = graph.opsets.find(domain); found != graph.opsets.end()) opset = found->second;
+  if (opset < oldest_opset)
+    throw Error(Code::failed,
+                "the model uses opset " + std::to_string(opset) + "; opsets " + std::to_string(oldest_opset) + " to " +
+                    std::to_string(canonical_opset) + " can be read",
+                "convert the model with onnx.version_converter, or export it again with a newer opset");
+  if (opset > canonical_opset)
+    throw Error(Code::failed,
+                "the model uses opset " + std::to_string(opset) + "; opsets " + std::to_string(oldest_opset) + " to " +
+                    std::to_string(canonical_opset) + " can be read",
+                "export the model with an opset of at most " + std::to_string(canonical_opset));
+  Lifter lifter(opset);
+  lifter.lift(graph);
+  lifter.finish();
+  graph.opsets.erase("ai.onnx");
+  graph.opsets[""] = canonical_opset;
+}
+
+}  // namespace lathe
