@@ -91,5 +91,5 @@ class Inspector {
 }  // namespace
 }  // namespace lathe::onnx_plugin
 
-LATHE_PLUGIN("onnx", "1.0.0", "The Lathe authors", "Reads ONNX models and describes them.", lathe::sdk::FrontendPart<lathe::onnx_plugin::Frontend>,
-             lathe::sdk::InspectorPart<lathe::onnx_plugin::Inspector>)
+LATHE_PLUGIN("onnx", "1.0.0", "The Lathe authors", "Reads and writes ONNX models.", lathe::sdk::FrontendPart<lathe::onnx_plugin::Frontend>,
+             lathe::sdk::BackendPart<lathe::onnx_plugin::Backend>, lathe::sdk::InspectorPart<lathe::onnx_plugin::Inspector>)
