@@ -34,7 +34,7 @@ struct ConvolutionEmitter {
   const int64_t input_blocks = blocked_in ? ceil_divide(inputs, block) : inputs;
   const int64_t last_inner = blocked_in ? inputs - (input_blocks - 1) * block : 1;
   Value *input = nullptr, *weights = nullptr, *bias = nullptr, *output = nullptr;
-  Values operands;
+  Values operands{};
 
   // floats from the start of a batch item to a group's first output channel, for tensors like the output
   int64_t group_offset() const { return blocked_out ? outputs / block * out_plane : outputs * out_plane; }

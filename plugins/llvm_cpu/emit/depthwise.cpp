@@ -22,7 +22,7 @@ struct DepthwiseEmitter {
   const int64_t in_row = kernel.input.width * width, in_plane = in_row * kernel.input.height;
   const int64_t out_row = kernel.output.width * width, out_plane = out_row * kernel.output.height;
   Value *weights = nullptr, *bias = nullptr;  // of the block of channels
-  Values operands;
+  Values operands{};
 
   // One tile of a segment: `input` at its first column in the first kernel row that runs (before the padding), `offset` that of the
   // first output element in output and `same` operands.

@@ -22,7 +22,7 @@ struct MatrixEmitter {
   const bool transposed_b = !kernel.constant_b && kernel.b_column_stride != 1 && kernel.n > 1;
   const bool packed = kernel.constant_b || transposed_b;
   Value *first = nullptr, *second = nullptr, *bias = nullptr, *output = nullptr, *scratch = nullptr;
-  Values operands;
+  Values operands{};
 
   Tile tile_for(int vectors, int rows, int lanes) const {
     Tile tile;
