@@ -23,6 +23,7 @@ class File {
     d.hint = std::move(hint);
     throw Error(Code::failed, d);
   }
+  uint64_t size() const { return bytes_.size; }
   template <class T>
   T at(uint64_t offset) const {
     if (offset > bytes_.size || bytes_.size - offset < sizeof(T)) fail("the library is damaged: a table lies outside the file");
@@ -58,8 +59,8 @@ std::vector<std::string> split(const std::string& list) {
 
 ElfLibrary read_elf(const std::string& path) {
   const File file(path);
+  if (file.size() < sizeof(Elf64_Ehdr) || std::memcmp(file.at<Elf64_Ehdr>(0).e_ident, ELFMAG, SELFMAG) != 0) file.fail("it is no shared library");
   const auto header = file.at<Elf64_Ehdr>(0);
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) file.fail("it is no shared library");
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB) {
     file.fail("the library is not for a 64-bit little-endian machine", "build it for " + machine_name(host_machine()));
   }

@@ -69,9 +69,13 @@ class Editor {
   }
 
   Graph finish() {
-    check_ids();
-    compact(graph_);
-    verify(graph_);
+    try {
+      check_ids();
+      compact(graph_);
+      verify(graph_);
+    } catch (const Error& e) {  // whatever is wrong with the result is the plugin's doing
+      throw Error(Code::internal, e.diagnostics);
+    }
     return std::move(graph_);
   }
 
