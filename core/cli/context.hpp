@@ -65,6 +65,7 @@ Command add_verify(CLI::App& program, Context& context);
 Command add_plugin(CLI::App& program, Context& context);
 Command add_doctor(CLI::App& program, Context& context);
 Command add_completion(CLI::App& program, Context& context);
+Command add_manual(CLI::App& program, Context& context);
 
 // "float" or "quant", as the tables of runtimes call precisions; each kind once.
 std::vector<std::string> precision_kinds(const std::vector<std::string>& precisions);

@@ -62,7 +62,7 @@ Error explain(const CLI::ParseError& problem, CLI::App& program) {
   CLI::App* command = nullptr;
   for (CLI::App* app = &program; !app->get_subcommands().empty();) app = command = app->get_subcommands().front();
   std::string help = "'" + std::string(command ? "lathe " + command->get_name() : "lathe") + " --help' shows what there is";
-  if (problem.get_name() == "ExtrasError") {
+  if (dynamic_cast<const CLI::ExtrasError*>(&problem)) {
     std::vector<Diagnostic> diagnostics;
     for (const std::string& extra : program.remaining(true)) {
       if (extra.size() < 2 || extra[0] != '-') continue;
@@ -88,7 +88,7 @@ int main_with(const std::vector<std::string>& arguments) {
   add_global_flags(program, context);
   std::vector<Command> commands;
   for (auto add : {add_compile, add_targets, add_ops, add_passes, add_inspect, add_run, add_bench, add_verify, add_plugin, add_doctor, add_completion,
-                   add_worker})
+                   add_manual, add_worker})
     commands.push_back(add(program, context));
   for (const Command& command : commands) command.app->fallthrough();
 
