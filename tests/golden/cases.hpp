@@ -1,0 +1,41 @@
+// The models with golden numbers, and how the parts of their outputs are told apart.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/ir/tensor.hpp"
+
+namespace lathe::golden {
+
+// Places first..end of an axis of an output that hold one kind of number: boxes, scores, mask coefficients.
+struct Part {
+  const char* name;
+  int output, axis;
+  int64_t first, end;
+};
+
+struct Case {
+  const char* name;
+  const char* model;   // below the golden folder, or below shared/ when it begins with "models/onnx"
+  const char* folder;  // with input*.npy and output*.npy, below the golden folder
+  std::vector<Part> parts;
+  bool quantized = false;  // rounds differently at ties in every engine: cosine and final detections are compared
+};
+
+std::span<const Case> cases();
+
+struct NamedTensor {
+  std::string name;  // empty when the file does not say
+  Tensor tensor;
+};
+// The files `<prefix>*.npy` of a case's folder, in order of their names.
+std::vector<NamedTensor> read_tensors(const Case& c, const std::string& prefix);
+std::string model_path(const Case& c);
+
+// Compares all outputs; prints one line per part and returns whether all are within the limits of the data's README: 1e-4 of the
+// part's own largest value, for quantised models a cosine of 0.999 and the same final detections.
+bool agree(const Case& c, std::span<const Tensor> found, std::span<const Tensor> expected);
+
+}  // namespace lathe::golden
