@@ -268,6 +268,39 @@ TEST_CASE("strides and broadcasts") {
       }
 }
 
+TEST_CASE("permutations with an activation") {
+  const std::vector<int64_t> sizes{3, 20, 5, 33};
+  for (const Machine& machine : test_machines()) {
+    std::vector<size_t> order{0, 1, 2, 3};
+    do {
+      Elementwise kernel;
+      kernel.expression = {1, {{Operation::relu, 0}}};
+      std::vector<int64_t> strides{20 * 5 * 33, 5 * 33, 33, 1};
+      kernel.operand_strides.resize(1);
+      int64_t count = 1;
+      for (size_t d : order) {
+        kernel.dimensions.push_back(sizes[d]);
+        kernel.operand_strides[0].push_back(strides[d]);
+        count *= sizes[d];
+      }
+      for (int64_t d = 0, stride = count; d < 4; ++d) kernel.output_strides.push_back(stride /= kernel.dimensions[static_cast<size_t>(d)]);
+      Random random(29);
+      auto x = random.floats(count);
+      Guarded output(count);
+      CompiledKernel(machine, kernel).run({x.data(), output.data()});
+      CHECK(output.intact());
+      bool equal = true;
+      for (int64_t i = 0; i < count; ++i) {
+        int64_t at = 0;
+        for (size_t d = 0; d < 4; ++d) at += i / kernel.output_strides[d] % kernel.dimensions[d] * kernel.operand_strides[0][d];
+        equal = equal && output.data()[i] == std::max(0.0F, x[static_cast<size_t>(at)]);
+      }
+      INFO(machine.cpu << ' ' << order[0] << order[1] << order[2] << order[3]);
+      CHECK(equal);
+    } while (std::next_permutation(order.begin(), order.end()));
+  }
+}
+
 template <typename T>
 void check_copy(const Machine& machine) {
   INFO(machine.cpu << " bytes " << sizeof(T));
