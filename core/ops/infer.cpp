@@ -118,6 +118,7 @@ class GraphInference {
       return problem(std::move(d));
     }
     if (!declared.shape) return;
+    if (declared.shape->empty()) return;  // some exporters write no dimensions where they know none
     if (!found.shape) {
       found.shape = declared.shape;
       return;
