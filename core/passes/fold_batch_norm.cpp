@@ -176,25 +176,33 @@ class Folder {
   }
 
  private:
-  bool fold_chain(Linear& linear) {
-    Affine total(linear.channels);
-    ValueId x = linear.node->outputs[0];
-    std::vector<NodeId> chain;
-    while (uses_.users[x].size() == 1 && !uses_.output[x]) {
-      const NodeId next = uses_.users[x][0];
-      const Node& node = graph_.nodes[next];
-      const auto step = affine_of(graph_, node, x, linear.rank, linear.channels);
+  // The affine steps after x, as long as each is the only user of what comes before it.
+  struct Chain {
+    Affine total;
+    std::vector<NodeId> nodes;
+    ValueId end;  // what the last one yields
+  };
+  Chain chain_after(ValueId x, size_t rank, Affine start) const {
+    Chain chain{std::move(start), {}, x};
+    while (uses_.users[chain.end].size() == 1 && !uses_.output[chain.end]) {
+      const NodeId next = uses_.users[chain.end][0];
+      const auto step = affine_of(graph_, graph_.nodes[next], chain.end, rank, chain.total.scale.size());
       if (!step || !step->finite()) break;
-      Affine sum = total;
+      Affine sum = chain.total;
       sum.then(*step);
       if (!sum.finite()) break;
-      total = std::move(sum);
-      chain.push_back(next);
-      x = node.outputs[0];
+      chain.total = std::move(sum);
+      chain.nodes.push_back(next);
+      chain.end = graph_.nodes[next].outputs[0];
     }
-    if (chain.empty() || !rewrite(linear, total)) return false;
-    linear.node->outputs[0] = x;
-    for (const NodeId n : chain) graph_.nodes[n] = Node();
+    return chain;
+  }
+
+  bool fold_chain(Linear& linear) {
+    const Chain chain = chain_after(linear.node->outputs[0], linear.rank, Affine(linear.channels));
+    if (chain.nodes.empty() || !rewrite(linear, chain.total)) return false;
+    linear.node->outputs[0] = chain.end;
+    for (const NodeId n : chain.nodes) graph_.nodes[n] = Node();
     return true;
   }
 
@@ -215,33 +223,40 @@ class Folder {
     return true;
   }
 
-  // BatchNormalization becomes x * scale + shift.
+  // BatchNormalization, with what follows it, becomes x * scale + shift.
   void split(NodeId n) {
-    Node& node = graph_.nodes[n];
+    const Node& node = graph_.nodes[n];
     const ValueId x = node.input(0);
     if (x == none || node.outputs.empty() || node.outputs[0] == none) return;
     const ValueType x_type = graph_.value(x).type;
     const bool real = x_type.element == DataType::float32 || x_type.element == DataType::float64;
     if (!real || !x_type.shape || x_type.shape->size() < 2) return;
-    const auto affine = batch_norm(graph_, node);
-    if (!affine || !representable(affine->scale, x_type.element) || !representable(affine->shift, x_type.element)) return;
+    auto affine = batch_norm(graph_, node);
+    if (!affine) return;
+    Chain chain = chain_after(node.outputs[0], x_type.shape->size(), *affine);
+    const auto fits = [&] { return representable(chain.total.scale, x_type.element) && representable(chain.total.shift, x_type.element); };
+    if (!fits()) chain = {std::move(*affine), {}, node.outputs[0]};
+    if (!fits()) return;
+
     std::vector<int64_t> dimensions(x_type.shape->size() - 1, 1);
-    dimensions[0] = static_cast<int64_t>(affine->scale.size());
-    const ValueId scale = graph_.add_constant(node.name + "_scale", from_doubles(x_type.element, dimensions, affine->scale));
-    const ValueId shift = graph_.add_constant(node.name + "_shift", from_doubles(x_type.element, dimensions, affine->shift));
-    const ValueId product = graph_.add_value(node.name + "_scaled", graph_.value(node.outputs[0]).type);
+    dimensions[0] = static_cast<int64_t>(chain.total.scale.size());
+    const std::string name = node.name;
+    const ValueId scale = graph_.add_constant(name + "_scale", from_doubles(x_type.element, dimensions, chain.total.scale));
+    const ValueId shift = graph_.add_constant(name + "_shift", from_doubles(x_type.element, dimensions, chain.total.shift));
+    const ValueId product = graph_.add_value(name + "_scaled", graph_.value(chain.end).type);
     Node multiply;
-    multiply.name = graph_.fresh_node_name(node.name + "_scale");
+    multiply.name = graph_.fresh_node_name(name + "_scale");
     multiply.op_type = "Mul";
     multiply.inputs = {x, scale};
     multiply.outputs = {product};
     insertions_.emplace_back(n, std::move(multiply));
     Node add;
-    add.name = node.name;
+    add.name = name;
     add.op_type = "Add";
     add.inputs = {product, shift};
-    add.outputs = {node.outputs[0]};
-    node = std::move(add);
+    add.outputs = {chain.end};
+    for (const NodeId user : chain.nodes) graph_.nodes[user] = Node();
+    graph_.nodes[n] = std::move(add);
     changed_ = true;
   }
 

@@ -110,10 +110,16 @@ TEST_CASE("batch normalisation with nothing before it becomes a multiplication a
   CHECK(count(graph, "Mul") == 1);
   CHECK(count(graph, "Add") == 1);
   folded("g (float[2,3] x) => (float[2,3] y) <" + statistics3 + "> { y = BatchNormalization(x, s, b, m, v) }", 2);
-  // Two in a row: nothing linear before the first, so each becomes a pair.
+  // With what follows it, it is still one pair.
   folded(
       "g (float[2,3,4] x) => (float[2,3,4] y) <" + statistics3 + "> { t = BatchNormalization(x, s, b, m, v) y = BatchNormalization(t, s, b, m, v) }",
-      4);
+      2);
+  folded("g (float[2,3,4] x) => (float[2,3,4] y) <" + statistics3 + ", " + constant("3,1", "k", 3, 0.5, 0.25) +
+             "> { t = BatchNormalization(x, s, b, m, v) u = Mul(t, k) c = Sub(k, u) y = Relu(c) }",
+         3);
+  folded("g (float[2,3,4] x) => (float[2,3,4] y, float[2,3,4] u) <" + statistics3 + ", " + constant("3,1", "k", 3, 0.5, 0.25) +
+             "> { t = BatchNormalization(x, s, b, m, v) u = Mul(t, k) y = Sub(k, u) }",
+         3);
 }
 
 TEST_CASE("weights that two convolutions share are folded for each alone") {
