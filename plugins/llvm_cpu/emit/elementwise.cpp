@@ -56,7 +56,7 @@ struct ElementwiseEmitter {
   const size_t tensors = nest.strides.size(), operands = tensors - 1, rank = nest.dimensions.size();
   const int bytes = kernel.element_bytes, width = b.machine.vector_floats;
   llvm::Type* element = bytes == 4 ? b.getFloatTy() : b.getIntNTy(static_cast<unsigned>(bytes) * 8);
-  Values base;
+  Values base{};
 
   int64_t stride(size_t tensor, size_t dimension) const { return nest.strides[tensor][dimension]; }
 

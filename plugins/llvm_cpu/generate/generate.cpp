@@ -1,5 +1,5 @@
-// One module per distinct kernel, compiled in parallel, and one for table and driver. What comes out depends on the program alone, not on
-// the number of threads: modules are numbered by the first step that needs them.
+// Modules that are compiled in parallel: some that share out the emitted kernels, one per bitcode kernel, one for table and driver. What
+// comes out depends on the program alone, not on the number of threads.
 #include "generate/generate.hpp"
 
 #include <llvm/Bitcode/BitcodeReader.h>
@@ -74,33 +74,53 @@ std::vector<char> finish(llvm::Module& module, llvm::TargetMachine& target, cons
   return generate_code(module, target, job.form);
 }
 
-std::vector<char> compile_kernel(const Kernel& kernel, GeneratedKernel& generated, const Job& job) {
-  llvm::LLVMContext context;
-  silence(context);
-  llvm::Module module(generated.function, context);
-  const auto target = make_target_machine(job.machine);
-  prepare_module(module, job.machine, *target);
-  bool is_bitcode = false;
-  llvm::Function* function = nullptr;
-  std::visit(
+// The kernels of one module, by number.
+using Batch = std::vector<uint32_t>;
+
+// Emitted kernels share their inner tiles within a module, so there are few modules, yet enough to keep threads busy to the end.
+constexpr uint32_t emitted_batches = 8;
+
+std::vector<Batch> batches_of(const std::vector<const Kernel*>& kernels) {
+  std::vector<Batch> batches(emitted_batches);
+  uint32_t emitted = 0;
+  for (uint32_t i = 0; i < kernels.size(); ++i) {
+    if (std::holds_alternative<Generic>(*kernels[i]))
+      batches.push_back({i});
+    else
+      batches[emitted++ % emitted_batches].push_back(i);
+  }
+  std::erase_if(batches, [](const Batch& batch) { return batch.empty(); });
+  return batches;
+}
+
+llvm::Function* add_kernel(llvm::Module& module, const Kernel& kernel, GeneratedKernel& generated, const Job& job) {
+  return std::visit(
       [&](const auto& k) {
         if constexpr (std::is_same_v<std::decay_t<decltype(k)>, Generic>) {
           Generic wanting = k;
           wanting.scratch_bytes = std::max(k.scratch_bytes, kernel_scratch(k));
-          function = generate_generic(module, job.kernels_bitcode, wanting, generated.function);
           generated.whole = true;
           generated.scratch_bytes = wanting.scratch_bytes;
-          is_bitcode = true;
+          return generate_generic(module, job.kernels_bitcode, wanting, generated.function);
         } else {
           const EmittedKernel emitted = emit(module, job.machine, k, generated.function);
-          function = emitted.body;
           generated.tasks = emitted.tasks;
           generated.worker_scratch_bytes = emitted.worker_scratch_bytes;
+          return emitted.body;
         }
       },
       kernel);
-  hide(*function);
-  return finish(module, *target, job, is_bitcode);
+}
+
+std::vector<char> compile_batch(const Batch& batch, const std::vector<const Kernel*>& kernels, std::vector<GeneratedKernel>& generated,
+                                const Job& job) {
+  llvm::LLVMContext context;
+  silence(context);
+  llvm::Module module(generated[batch.front()].function, context);
+  const auto target = make_target_machine(job.machine);
+  prepare_module(module, job.machine, *target);
+  for (const uint32_t i : batch) hide(*add_kernel(module, *kernels[i], generated[i], job));
+  return finish(module, *target, job, std::holds_alternative<Generic>(*kernels[batch.front()]));
 }
 
 std::vector<char> compile_table(const Program& program, const std::vector<GeneratedKernel>& kernels, const std::vector<uint32_t>& of_step,
@@ -122,13 +142,14 @@ std::vector<char> compile_table(const Program& program, const std::vector<Genera
 
 std::vector<std::vector<char>> generate(const Program& program, const Machine& machine, CodeForm form, const GenerateOptions& options) {
   const Distinct distinct = distinct_kernels(program);
-  const size_t count = distinct.kernels.size();
-  std::vector<GeneratedKernel> kernels(count);
-  for (size_t i = 0; i < count; ++i) kernels[i].function = "lathe_kernel_" + std::to_string(i);
+  std::vector<GeneratedKernel> kernels(distinct.kernels.size());
+  for (size_t i = 0; i < kernels.size(); ++i) kernels[i].function = "lathe_kernel_" + std::to_string(i);
   const auto bitcode = read_bitcode(options.bitcode + "/kernels-" + family_of(machine).name + ".bc");
   const Job job{machine, form, options, *bitcode};
   initialize_targets();
 
+  const std::vector<Batch> batches = batches_of(distinct.kernels);
+  const size_t count = batches.size();
   std::vector<std::vector<char>> modules(count + 1);
   std::atomic<size_t> next = 0, done = 0;
   std::exception_ptr failure;
@@ -137,7 +158,7 @@ std::vector<std::vector<char>> generate(const Program& program, const Machine& m
     for (size_t i = next++; i < count; i = next++) {
       try {
         if (options.cancelled && options.cancelled()) return;
-        modules[i] = compile_kernel(*distinct.kernels[i], kernels[i], job);
+        modules[i] = compile_batch(batches[i], distinct.kernels, kernels, job);
         if (options.progress) options.progress(static_cast<double>(++done) / static_cast<double>(count + 1));
       } catch (...) {
         const std::lock_guard lock(mutex);
