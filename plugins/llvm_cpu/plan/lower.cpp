@@ -162,6 +162,7 @@ class Lowering {
   Image image(TensorId t, const Place& place) const {
     Image i = dense_image(dimensions(t), place.layout, block_);
     if (dimensions(t)[0] > 1) i.batch_stride = place.layout == Layout::plain ? place.strides[0] : place.batch_stride;
+    if (place.layout == Layout::plain && i.channels > 1 && place.strides[1] != i.height * i.width) i.channel_stride = place.strides[1];
     return i;
   }
 
@@ -260,6 +261,7 @@ class Lowering {
     const Operation& o = network_.operations[producers_[t]];
     switch (o.kind) {
       case Kind::convolution:
+        return to.layout == Layout::blocked || is_dense(dimensions(t), to.strides, 1) || writes_rows(o, to);
       case Kind::transposed:
       case Kind::pooling:
       case Kind::upsampling:
@@ -272,11 +274,28 @@ class Lowering {
     }
   }
 
+  // The place in the layout that the operation behind `t` writes, where both layouts are the same bytes there.
+  Place in_chosen_layout(TensorId t, const Place& to) const {
+    if (to.layout == layouts_[t] || to.layout != Layout::plain || !is_image(dimensions(t))) return to;
+    const int64_t channels = dimensions(t)[1];
+    if (!single_pixel(dimensions(t), block_) || channels % block_ != 0 || !is_dense(dimensions(t), to.strides, 1)) return to;
+    return {to.storage, to.offset, Layout::blocked, {}, dimensions(t)[0] == 1 ? channels : to.strides[0]};
+  }
+
+  // Whether a convolution can write plain channels that do not follow each other.
+  bool writes_rows(const Operation& o, const Place& to) const {
+    if (!is_dense(dimensions(o.output()), to.strides, 2)) return false;
+    for (const Layout input : {Layout::blocked, Layout::plain})
+      if (unsupported(machine_, convolution_kernel(network_, o, dense_image(dimensions(o.inputs[0]), input, block_), image(o.output(), to))).empty())
+        return true;
+    return false;
+  }
+
   void plan_destinations() {
     for (size_t i = 0; i < network_.outputs.size(); ++i) {
       const TensorId t = network_.outputs[i];
       output_storages_.push_back(new_storage(Buffer::Kind::output, static_cast<uint32_t>(i), tensor(t).bytes()));
-      const Place place = dense_place(t, Layout::plain, output_storages_.back());
+      const Place place = in_chosen_layout(t, dense_place(t, Layout::plain, output_storages_.back()));
       if (!destinations_[t] && can_write(t, place)) destinations_[t] = place;
     }
     for (size_t i = network_.operations.size(); i-- > 0;) {
@@ -286,7 +305,8 @@ class Lowering {
       } else if (o.kind == Kind::view && destinations_[o.output()] && !destinations_[o.inputs[0]]) {
         Operation back = o;  // the same view, seen from its output
         std::swap(back.inputs, back.outputs);
-        const auto place = place_of_view(network_, back, *destinations_[o.output()]);
+        auto place = place_of_view(network_, back, *destinations_[o.output()]);
+        if (place) place = in_chosen_layout(o.inputs[0], *place);
         if (place && can_write(o.inputs[0], *place)) destinations_[o.inputs[0]] = place;
       }
     }

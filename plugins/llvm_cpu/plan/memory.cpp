@@ -55,7 +55,8 @@ std::vector<uint32_t> share_in_place(const StepList& list, std::vector<Lifetime>
       // No other operand may look at the same memory in another way.
       bool alone = true;
       for (size_t b = 0; b + 1 < arguments.size(); ++b)
-        alone = alone && (b == a || owner[list.ranges[arguments[b]].storage] != root || arguments[b] == arguments[a]);
+        alone = alone && (b == a || owner[list.ranges[arguments[b]].storage] != root ||
+                          (arguments[b] == arguments[a] && kernel->operand_strides[b] == kernel->operand_strides[a]));
       if (!alone) continue;
       owner[out.storage] = root;
       lives[root].last = std::max(lives[root].last, lives[out.storage].last);

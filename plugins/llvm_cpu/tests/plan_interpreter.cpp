@@ -98,7 +98,7 @@ class Interpreter {
 
   int64_t address(const Image& image, int64_t n, int64_t c, int64_t pixel) const {
     const int64_t block = machine_.block(), pixels = image.height * image.width;
-    if (image.layout == Layout::plain) return n * image.batch_stride + c * pixels + pixel;
+    if (image.layout == Layout::plain) return n * image.batch_stride + c * (image.channel_stride ? image.channel_stride : pixels) + pixel;
     return n * image.batch_stride + (c / block * pixels + pixel) * block + c % block;
   }
   std::vector<float> load(size_t argument, const Image& image, int64_t batch) {
