@@ -128,6 +128,10 @@ class Lowering {
     return nullptr;
   }
 
+  bool is_at(TensorId t, const Place& place) {
+    return find(t, [&](const Place& p) { return same_place(tensor(t), p, place); }) != nullptr;
+  }
+
   static bool is_plain(const Place& p) { return p.layout == Layout::plain; }
   static bool is_blocked(const Place& p) { return p.layout == Layout::blocked; }
 
@@ -332,7 +336,7 @@ class Lowering {
     if (!first || first->layout != layouts_[y]) return std::nullopt;
     int64_t start = 0;
     for (const TensorId part : o.inputs) {
-      if (!destinations_[part] || *destinations_[part] != place_of_part(network_, o, *first, start)) return std::nullopt;
+      if (!destinations_[part] || !same_place(tensor(part), *destinations_[part], place_of_part(network_, o, *first, start))) return std::nullopt;
       start += dimensions(part)[static_cast<size_t>(o.axis)];
     }
     return first;
@@ -341,7 +345,7 @@ class Lowering {
   void write_output(size_t i) {
     const TensorId t = network_.outputs[i];
     const Place place = dense_place(t, Layout::plain, output_storages_[i]);
-    if (!find(t, [&](const Place& p) { return p == place; })) copy_into(t, place);
+    if (!is_at(t, place)) copy_into(t, place);
   }
 
   Place output_place(TensorId t) {
@@ -383,7 +387,7 @@ class Lowering {
   }
 
   void finish_view(TensorId y) {
-    if (destinations_[y] && !find(y, [&](const Place& p) { return p == *destinations_[y]; })) copy_into(y, *destinations_[y]);
+    if (destinations_[y] && !is_at(y, *destinations_[y])) copy_into(y, *destinations_[y]);
   }
 
   void view(const Operation& o) {
@@ -410,7 +414,7 @@ class Lowering {
     for (const TensorId part : o.inputs) {
       const Place place = place_of_part(network_, o, whole, start);
       start += dimensions(part)[static_cast<size_t>(o.axis)];
-      if (!find(part, [&](const Place& p) { return p == place; })) copy_into(part, place);
+      if (!is_at(part, place)) copy_into(part, place);
     }
     add_place(o.output(), whole);
   }

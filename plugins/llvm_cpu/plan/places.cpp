@@ -7,6 +7,14 @@
 
 namespace lathe::llvm_cpu {
 
+bool same_place(const Tensor& tensor, const Place& a, const Place& b) {
+  if (a.storage != b.storage || a.offset != b.offset || a.layout != b.layout) return false;
+  if (a.layout == Layout::blocked) return tensor.dimensions[0] == 1 || a.batch_stride == b.batch_stride;
+  for (size_t d = 0; d < tensor.dimensions.size(); ++d)
+    if (tensor.dimensions[d] != 1 && a.strides[d] != b.strides[d]) return false;
+  return true;
+}
+
 std::optional<std::vector<int64_t>> reshape_strides(const std::vector<int64_t>& dimensions, const std::vector<int64_t>& strides,
                                                     const std::vector<int64_t>& wanted) {
   if (count(dimensions) == 0) return row_major(wanted);

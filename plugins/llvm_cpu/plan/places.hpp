@@ -16,6 +16,9 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
+// Whether two places hold the elements at the same addresses; strides along a single element do not matter.
+bool same_place(const Tensor& tensor, const Place& a, const Place& b);
+
 // Strides that show the same elements in the same order under other dimensions; nullopt when only a copy could do that.
 std::optional<std::vector<int64_t>> reshape_strides(const std::vector<int64_t>& dimensions, const std::vector<int64_t>& strides,
                                                     const std::vector<int64_t>& wanted);
