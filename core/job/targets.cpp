@@ -103,10 +103,11 @@ std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins
 
 std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text) {
   if (!text.empty()) return parse_targets(text);
-  // The last one in search order is the installation's own: a plugin someone tries out does not become the default by being found first.
+  // The last folder in search order is the installation's own: a plugin someone tries out does not become the default by being found first.
   const Manifest* host = nullptr;
+  auto folder = [](const Manifest& manifest) { return manifest.file.substr(0, manifest.file.find_last_of('/')); };
   for (const Manifest& manifest : plugins.manifests())
-    if (manifest.has_part("backend/1") && manifest.has_trait("runs-on-host")) host = &manifest;
+    if (manifest.has_part("backend/1") && manifest.has_trait("runs-on-host") && (!host || folder(*host) != folder(manifest))) host = &manifest;
   if (!host) throw Error(Code::unsupported, "no installed target runs on this machine", "name one with --target; 'lathe targets' lists them");
   TargetSpec spec;
   spec.name = host->name;
