@@ -102,10 +102,10 @@ inline void check_same_results(const Graph& before, const Graph& after, double t
     const auto inputs = random_inputs(before, seed);
     const auto expected = run_reference(before, inputs), found = run_reference(after, inputs);
     REQUIRE(expected.size() == found.size());
-    for (const auto& [name, tensor] : expected) {
-      CAPTURE(name);
-      REQUIRE(found.contains(name));
-      CHECK(distance(tensor, found.at(name), scale) <= tolerance);
+    for (const auto& output : expected) {
+      CAPTURE(output.first);
+      REQUIRE(found.contains(output.first));
+      CHECK(distance(output.second, found.at(output.first), scale) <= tolerance);
     }
   }
 }
