@@ -17,7 +17,7 @@ namespace lathe::onnx_plugin {
 namespace {
 
 constexpr int deepest_calls = 128;                    // functions that call functions
-constexpr uint64_t most_inlined = uint64_t{1} << 30;  // bytes of function bodies, each counted once a call
+constexpr uint64_t most_inlined = uint64_t{1} << 29;  // bytes of function bodies, each counted once a call
 constexpr size_t longest_prefix = 256;                // of names in inlined bodies
 
 using Type = onnx::AttributeProto;
@@ -35,6 +35,7 @@ struct Scope {
   Draft* draft = nullptr;
   Scope* parent = nullptr;     // of the enclosing graph; null in the main graph and in function bodies
   const Call* call = nullptr;  // the function call whose body this is, or lies in
+  int depth = 0;               // subgraphs around it
   std::string prefix;          // of names in inlined bodies
   std::unordered_map<std::string, uint32_t> values;
 };
@@ -230,7 +231,7 @@ void Importer::convert_node(const onnx::NodeProto& node, int index, Scope& scope
   if (scope.call) {
     inlined_ += 1024 + node.ByteSizeLong();
     if (inlined_ > most_inlined) {
-      problem(where, "the model-local functions call each other so often that the graph would take more than 1 GiB");
+      problem(where, "the model-local functions call each other so often that the graph would take more than 512 MiB");
       problems_.throw_if_any();
     }
   }
@@ -436,8 +437,13 @@ uint32_t Importer::subgraph(const onnx::GraphProto& graph, Draft& draft, Scope& 
     problem(where, "a subgraph that is handed to a function is used within another subgraph there", {}, {}, "inline the function before you export");
     return LATHE_NONE;
   }
+  if (scope.depth == deepest_nesting) {
+    problem(where, "subgraphs nest too deep", "at most " + std::to_string(deepest_nesting) + " levels", "more");
+    return LATHE_NONE;
+  }
   Draft body{sdk::GraphBuilder(is_utf8(graph.name()) ? graph.name() : ""), {}, {}, {}};
   Scope inner;
+  inner.depth = scope.depth + 1;
   inner.draft = &body;
   inner.parent = &scope;
   inner.call = scope.call;
@@ -506,6 +512,7 @@ void Importer::call_function(const onnx::NodeProto& node, const onnx::FunctionPr
 
   Scope body;
   body.draft = scope.draft;
+  body.depth = scope.depth;
   body.call = &call;
   body.prefix = name.size() <= longest_prefix ? name + "/" : function.name().substr(0, 64) + "_" + std::to_string(inlined_) + "/";
   std::unordered_set<std::string> formal_inputs;
