@@ -115,7 +115,9 @@ void infer_top_k(InferenceContext& c) {
 
 void infer_one_hot(InferenceContext& c) {
   const Shape* indices = infer::shape(c, 0);
-  const std::optional<std::vector<int64_t>> depth = infer::known_integers(c, 1);
+  std::optional<std::vector<int64_t>> depth = infer::known_integers(c, 1);
+  if (const Tensor* constant = c.constant(1); constant && constant->type == DataType::float32 && constant->size() == 1)
+    depth = std::vector<int64_t>{kernels::convert<int64_t>(constant->as<float>()[0])};
   if (!indices) return infer::set(c, infer::element(c, 2), std::nullopt);
   const size_t axis = infer::axis(c, c.node().integer("axis", -1), indices->size() + 1);
   Shape y = *indices;

@@ -70,6 +70,9 @@ class Context final : public InferenceContext {
   [[noreturn]] void fail(std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) const override {
     refuse(Code::failed, std::move(text), std::move(expected), std::move(found), std::move(hint));
   }
+  [[noreturn]] void unsupported(std::string text, std::string hint = {}) const override {
+    refuse(Code::unsupported, std::move(text), {}, {}, std::move(hint));
+  }
   [[noreturn]] void refuse(Code code, std::string text, std::string expected, std::string found, std::string hint = {}) const {
     Diagnostic d;
     d.text = std::move(text);
@@ -105,7 +108,9 @@ class Context final : public InferenceContext {
           fail("input " + quoted(f.name) + " is missing", {}, {}, {});
         continue;
       }
-      if (type->kind != ValueKind::tensor) fail("input " + quoted(f.name) + " is no tensor", "a tensor", to_string(*type), {});
+      if (type->kind != ValueKind::tensor)
+        refuse(Code::unsupported, "nothing computes with sequences and optionals yet", "a tensor",
+               "input " + quoted(f.name) + ": " + to_string(*type));
       if (type->element == DataType::none) continue;
       check_type(f, i, type->element, bound);
       if (type->shape && type->shape->size() > size_t(kernels::max_rank))

@@ -8,8 +8,8 @@ namespace lathe {
 namespace {
 
 void infer_batch(InferenceContext& c) {
-  if (c.node().integer("training_mode", 0))
-    c.fail("it is in training mode", "training_mode 0", "1", "export the model for inference (model.eval() in PyTorch)");
+  if (c.node().integer("training_mode", 0)) c.unsupported("it is in training mode", "export the model for inference (model.eval() in PyTorch)");
+  if (c.node().outputs.size() > 1) c.fail("running statistics exist only in training mode", "one output", std::to_string(c.node().outputs.size()));
   infer::expect_rank(c, 0, 1, SIZE_MAX);
   if (const Shape* x = infer::shape(c, 0))
     for (size_t i = 1; i <= 4; ++i) infer::expect_length(c, i, x->size() > 1 ? (*x)[1] : Dimension(1));
@@ -58,7 +58,7 @@ std::span<const Operator> normalization_operators() {
        "BatchNormalization",
        {7, 9, 14, 15},
        {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}},
-       {{"Y", "T"}},
+       {{"Y", "T"}, {"running_mean", "T2", Formal::optional}, {"running_var", "T2", Formal::optional}},
        {{"T", infer::floats()}, {"T1", infer::floats()}, {"T2", infer::floats()}},
        {epsilon, {"momentum", AttributeKind::real, false, "0.9"}, {"training_mode", AttributeKind::integer, false, "0"}},
        infer_batch,

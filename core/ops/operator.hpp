@@ -47,6 +47,8 @@ class InferenceContext {
   virtual Graph* subgraph(std::string_view attribute) const = 0;
   // The node is wrong: throws, with node and operator filled in.
   [[noreturn]] virtual void fail(std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) const = 0;
+  // The node is right, but nothing here computes it: throws Error(unsupported) likewise.
+  [[noreturn]] virtual void unsupported(std::string text, std::string hint = {}) const = 0;
 };
 
 struct Operator {

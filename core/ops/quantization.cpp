@@ -62,7 +62,10 @@ void infer_dynamic(InferenceContext& c) {
 
 std::span<const Operator> quantization_operators() {
   const std::vector<DataType> scales{DataType::float32, DataType::float16, DataType::bfloat16, DataType::int32};
-  const std::vector<DataType> quantized{DataType::uint8, DataType::int8, DataType::uint16, DataType::int16};
+  const std::vector<DataType> quantized{DataType::uint8,         DataType::int8,         DataType::uint16,         DataType::int16,
+                                        DataType::uint4,         DataType::int4,         DataType::uint2,          DataType::int2,
+                                        DataType::float4e2m1,    DataType::float8e4m3fn, DataType::float8e4m3fnuz, DataType::float8e5m2,
+                                        DataType::float8e5m2fnuz};
   std::vector<DataType> sources = quantized;
   sources.push_back(DataType::int32);
   static const FormalAttribute axis{"axis", AttributeKind::integer, false, "1"}, block{"block_size", AttributeKind::integer, false, "0"},

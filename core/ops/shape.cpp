@@ -64,7 +64,7 @@ void infer_constant(InferenceContext& c) {
 
 void infer_dropout(InferenceContext& c) {
   if (const Tensor* training = c.constant(2); training && training->size() == 1 && training->as<uint8_t>()[0])
-    c.fail("it is in training mode", "training_mode false", "true", "export the model for inference (model.eval() in PyTorch)");
+    c.unsupported("it is in training mode", "export the model for inference (model.eval() in PyTorch)");
   infer::same_as_input(c);
   const Shape* x = infer::shape(c, 0);
   if (c.node().outputs.size() > 1) infer::set(c, DataType::boolean, x ? std::optional(*x) : std::nullopt, 1);

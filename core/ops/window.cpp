@@ -19,8 +19,7 @@ std::vector<int64_t> list(const InferenceContext& c, std::string_view name, size
 }  // namespace
 
 Window window(const InferenceContext& c, size_t rank, std::vector<int64_t> kernel) {
-  if (rank < 1 || rank > 3)
-    c.fail("only one to three spatial axes are supported", "an input of 3 to 5 dimensions", std::to_string(rank + 2) + " dimensions");
+  if (rank < 1 || rank > 3) c.unsupported("only one to three spatial axes are supported, the input has " + std::to_string(rank));
   Window w;
   if (kernel.empty() || c.node().has("kernel_shape")) {
     const std::vector<int64_t> given = list(c, "kernel_shape", rank, -1, 1);
