@@ -102,6 +102,9 @@ std::optional<uint64_t> byte_size(DataType type, std::span<const int64_t> dimens
   return static_cast<uint64_t>(*count) / per_byte + (static_cast<uint64_t>(*count) % per_byte != 0);
 }
 
+// Larger blocks exist only in files that lie about their shapes; asking the allocator for them helps nobody.
+constexpr uint64_t largest_block = uint64_t{1} << 39;
+
 Bytes Bytes::copy_of(std::span<const std::byte> source) {
   Bytes bytes = zeros(source.size());
   if (!source.empty()) std::memcpy(const_cast<std::byte*>(bytes.data), source.data(), source.size());
@@ -111,8 +114,8 @@ Bytes Bytes::copy_of(std::span<const std::byte> source) {
 Bytes Bytes::zeros(uint64_t size) {
   constexpr uint64_t alignment = 64;
   Bytes bytes;
-  const auto room = checked_add<uint64_t>(size, alignment);  // never zero, so an empty tensor has an address too
-  void* block = room ? std::aligned_alloc(alignment, *room / alignment * alignment) : nullptr;
+  // Never zero, so an empty tensor has an address too.
+  void* block = size <= largest_block ? std::aligned_alloc(alignment, (size + alignment) / alignment * alignment) : nullptr;
   if (!block) throw Error(Code::failed, "there is no memory for a tensor of " + std::to_string(size) + " bytes");
   std::memset(block, 0, size);
   bytes.owner = std::shared_ptr<const void>(block, [](const void* p) { std::free(const_cast<void*>(p)); });

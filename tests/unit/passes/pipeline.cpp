@@ -107,6 +107,13 @@ TEST_CASE("mistakes are named with file, line, column and the nearest name") {
   CHECK(contains(failure("pipeline:\n\t- x\n"), "p.yaml:2:2: this is no valid YAML"));
 }
 
+TEST_CASE("hostile YAML is refused like any other") {
+  CHECK(contains(failure(std::string(100000, '[')), "p.yaml"));
+  CHECK(contains(failure("pipeline: " + std::string(100000, '{')), "p.yaml"));
+  CHECK(contains(failure("pipeline: &a [*a]"), "p.yaml"));
+  CHECK(contains(failure(std::string("pipeline:\n  - \0\xff", 17)), "p.yaml"));
+}
+
 TEST_CASE("all mistakes of a file are told at once") {
   const std::string text = failure("pipeline:\n  - rename-nod\n  - rename-node: {cuont: 1, rate: x}\n");
   CHECK(contains(text, "p.yaml:2:5"));

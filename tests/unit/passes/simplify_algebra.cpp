@@ -118,6 +118,15 @@ TEST_CASE("what moves something stays") {
 
 TEST_CASE("an unknown dimension is not taken for an equal one") {
   check_stays(simplify_algebra, "g (float[N,4] x, int64[2] s) => (float[?,?] y) { [a] t = Abs(x) [r] u = Reshape(t, s) [b] y = Abs(u) }");
+  const auto text = [](const std::string& t, const std::string& u) {
+    return "g (float[N,4] x, int64[2] s) => (float[?,?] y) <float" + t + " t, float" + u + " u> { t = Abs(x) u = Reshape(t, s) y = Abs(u) }";
+  };
+  Graph graph = parse_text(text("[?,4]", "[?,4]"));
+  CHECK_FALSE(simplify_algebra(graph));
+  graph = parse_text(text("[]", "[]"));
+  CHECK_FALSE(simplify_algebra(graph));
+  graph = parse_text(text("[N,4]", "[N,4]"));  // the same symbol is the same number
+  CHECK(simplify_algebra(graph));
 }
 
 TEST_CASE("Transposes in a row become one, and so do Reshapes") {
