@@ -85,8 +85,9 @@ struct ConvolutionEmitter {
       remaining = b.CreateUDiv(remaining, b.index(radix));
       return value;
     };
+    Value* row_piece = s.weights_first ? digit(s.row_cut.tasks) : nullptr;
     Value* vector_piece = digit(s.vector_cut.tasks);
-    Value* row_piece = digit(s.row_cut.tasks);
+    if (!row_piece) row_piece = digit(s.row_cut.tasks);
     Value* group = digit(groups);
     Value* item = kernel.batch > 1 ? remaining : b.index(0);
 

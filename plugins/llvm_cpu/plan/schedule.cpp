@@ -11,7 +11,7 @@ namespace {
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 constexpr double cycles_per_task = 30e3;
-constexpr int64_t most_tasks = 256;
+constexpr int64_t most_tasks = 256, enough_tasks = 32;
 
 // Cycles for one step of the innermost loop of a tile: two multiply-adds and two loads a cycle, and a chain through each accumulator,
 // whose latency of four is only just hidden by eight of them. Machines without fused multiply-add mostly lack a broadcasting load and
@@ -22,7 +22,8 @@ double step_cycles(const Machine& machine, int64_t vectors, int64_t pixels) {
   return std::max({0.5 * products, 0.5 * loads, 5.0});
 }
 
-// Cuts two nested ranges into about `wanted` tasks: the first as finely as needed, the second only for what remains.
+// Cuts two nested ranges into about `wanted` tasks: the first as finely as needed, the second only where that leaves too few for many
+// threads, since every piece of the second reads again what the first one cut.
 void cut_both(Cut& first, int64_t first_units, Cut& second, int64_t second_units, double cycles) {
   const int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(cycles / cycles_per_task), 1, most_tasks);
   const auto cut = [](int64_t units, int64_t pieces) {
@@ -33,7 +34,7 @@ void cut_both(Cut& first, int64_t first_units, Cut& second, int64_t second_units
     return c;
   };
   first = cut(first_units, wanted);
-  second = cut(second_units, ceil_divide(wanted, first.tasks));
+  second = cut(second_units, ceil_divide(std::min(wanted, enough_tasks), first.tasks));
 }
 
 }  // namespace
@@ -109,7 +110,8 @@ ConvolutionSchedule schedule(const Machine& machine, const Convolution& kernel) 
   const int64_t rows = s.flat ? ceil_divide(width, s.tile.pixels) : out.height;
   // Whichever is larger, weights or image, is cut first, so that each part of it is read by few.
   const double weights = static_cast<double>(s.depth * out.channels), image = static_cast<double>(channels * in.height * in.width);
-  if (weights > image)
+  s.weights_first = weights > image;
+  if (s.weights_first)
     cut_both(s.vector_cut, s.vector_groups, s.row_cut, rows, cycles);
   else
     cut_both(s.row_cut, rows, s.vector_cut, s.vector_groups, cycles);

@@ -26,11 +26,12 @@ struct ConvolutionSchedule {
   bool depthwise = false;  // one channel per group on both sides, blocked: no sum over channels
   bool flat = false;       // 1x1, stride 1: height and width are one row of pixels
   TileSize tile;
-  int64_t depth = 0;          // products per output: input channels per group times kernel area
-  int64_t blocks = 0;         // vectors of output channels in a group
-  int64_t vector_groups = 0;  // ceil(blocks / tile.vectors)
-  Cut vector_cut;             // of vector_groups
-  Cut row_cut;                // of output rows, or of pixel tiles when flat
+  int64_t depth = 0;           // products per output: input channels per group times kernel area
+  int64_t blocks = 0;          // vectors of output channels in a group
+  int64_t vector_groups = 0;   // ceil(blocks / tile.vectors)
+  Cut vector_cut;              // of vector_groups
+  Cut row_cut;                 // of output rows, or of pixel tiles when flat
+  bool weights_first = false;  // neighbouring tasks share weights, not rows of the image
 };
 ConvolutionSchedule schedule(const Machine& machine, const Convolution& kernel);
 
