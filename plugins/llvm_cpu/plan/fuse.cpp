@@ -16,6 +16,7 @@ namespace {
 using Kind = Operation::Kind;
 
 constexpr size_t most_operands = 8;           // of a joined elementwise operation
+constexpr size_t most_instructions = 64;      // of an expression
 constexpr size_t most_epilogue_operands = 4;  // of an anchor, behind the accumulator
 
 void replace_uses(Network& network, TensorId from, TensorId to) {
@@ -240,7 +241,9 @@ void join_elementwise(Network& network, size_t most_varying) {
     if (consumer.kind != Kind::elementwise || !same_shape(network, t, consumer.output())) continue;
     Term joined = substitute(term_of(producer), t, term_of(consumer));
     tidy(network, joined, 0);
-    if (joined.operands.size() > most_operands || varying_operands(network, joined) > most_varying) continue;
+    if (joined.operands.size() > most_operands || joined.expression.instructions.size() > most_instructions ||
+        varying_operands(network, joined) > most_varying)
+      continue;
     set_term(consumer, std::move(joined));
     std::vector<std::string> nodes = producer.nodes;
     nodes.insert(nodes.end(), consumer.nodes.begin(), consumer.nodes.end());
@@ -314,7 +317,7 @@ bool absorb_constant(Network& network, Operation& anchor, Term& term) {
 }
 
 bool fits_epilogue(const Network& network, const Operation& anchor, const Term& term) {
-  if (term.operands.size() > 1 + most_epilogue_operands) return false;
+  if (term.operands.size() > 1 + most_epilogue_operands || term.expression.instructions.size() > most_instructions) return false;
   const Tensor& output = network.at(anchor.output());
   for (size_t i = 1; i < term.operands.size(); ++i) {
     Access access;

@@ -86,13 +86,12 @@ MatrixProduct product_kernel(const Network& network, const Operation& o) {
   const auto &a = network.at(o.inputs[0]).dimensions, &b = network.at(o.inputs[1]).dimensions, &c = network.at(o.output()).dimensions;
   MatrixProduct k;
   const size_t an = a.size(), bn = b.size();
-  k.m = an == 1 ? 1 : a[an - (o.transpose_a ? 1 : 2)];
-  k.k = an == 1 ? a[0] : a[an - (o.transpose_a ? 2 : 1)];
-  k.n = bn == 1 ? 1 : b[bn - (o.transpose_b ? 2 : 1)];
-  const size_t matrix = (an > 1 ? 1U : 0U) + (bn > 1 ? 1U : 0U);  // of C's dimensions
-  k.batch.assign(c.begin(), c.end() - static_cast<std::ptrdiff_t>(matrix));
+  k.m = a[an - (o.transpose_a ? 1 : 2)];
+  k.k = a[an - (o.transpose_a ? 2 : 1)];
+  k.n = b[bn - (o.transpose_b ? 2 : 1)];
+  k.batch.assign(c.begin(), c.end() - 2);
   k.bias = o.inputs[2] != no_tensor;
-  k.constant_b = network.at(o.inputs[1]).constant && bn <= 2;
+  k.constant_b = network.at(o.inputs[1]).constant && bn == 2;
   k.epilogue = epilogue_of(network, o, 0);
   return k;
 }

@@ -10,7 +10,7 @@ Image dense_image(const std::vector<int64_t>& dimensions, Layout layout, int64_t
 // Floats of one batch item, padding of the last block included.
 int64_t item_floats(const Image& image, int64_t block);
 
-// Operands get access and, for `same`, the output's own batch stride; scheduling puts in the real ones.
+// Operands get access and, for `same`, the output's own batch stride; lowering puts in the real ones.
 Epilogue epilogue_of(const Network& network, const Operation& anchor, int64_t batch_stride);
 
 Convolution convolution_kernel(const Network& network, const Operation& operation, const Image& input, const Image& output);
@@ -18,8 +18,7 @@ TransposedConvolution transposed_kernel(const Network& network, const Operation&
 Pooling pooling_kernel(const Network& network, const Operation& operation, const Image& input, const Image& output);
 Upsampling upsampling_kernel(const Network& network, const Operation& operation, const Image& input, const Image& output);
 
-// Batch dimensions, m, n, k of a product of dense tensors; strides are left to scheduling. One-dimensional operands count as a row
-// (a) or a column (b).
+// Batch dimensions, m, n, k of a product of dense tensors; strides are left to lowering.
 MatrixProduct product_kernel(const Network& network, const Operation& operation);
 
 // An elementwise kernel over `dimensions` with neighbouring dimensions joined where every tensor's strides allow it.

@@ -583,17 +583,12 @@ class Lowering {
     Dimensions batch;
     int64_t row = 0, column = 1;
   };
-  Matrix matrix(TensorId t, bool transposed, bool left, const Dimensions& batch) {
+  Matrix matrix(TensorId t, bool transposed, const Dimensions& batch) {
     const auto look = [&](const Place& p) {
       const Dimensions& d = dimensions(t);
       Matrix m;
       m.place = p;
       m.batch.assign(batch.size(), 0);
-      if (d.size() == 1) {
-        m.row = left ? 0 : p.strides[0];
-        m.column = left ? p.strides[0] : 1;
-        return m;
-      }
       const size_t rows = d.size() - 2, columns = d.size() - 1;
       m.row = p.strides[transposed ? columns : rows];
       m.column = p.strides[transposed ? rows : columns];
@@ -614,13 +609,13 @@ class Lowering {
     if (empty(o)) return;
     const TensorId a = o.inputs[0], b = o.inputs[1], y = o.output();
     MatrixProduct k = product_kernel(network_, o);
-    const Matrix left = matrix(a, o.transpose_a, true, k.batch);
+    const Matrix left = matrix(a, o.transpose_a, k.batch);
     k.a_row_stride = left.row, k.a_column_stride = left.column, k.a_batch_stride = left.batch;
     std::vector<BufferId> arguments{argument(a, left.place)};
     if (k.constant_b) {
       k.b_batch_stride.assign(k.batch.size(), 0);
     } else {
-      const Matrix right = matrix(b, o.transpose_b, false, k.batch);
+      const Matrix right = matrix(b, o.transpose_b, k.batch);
       k.b_row_stride = right.row, k.b_column_stride = right.column, k.b_batch_stride = right.batch;
       arguments.push_back(argument(b, right.place));
     }

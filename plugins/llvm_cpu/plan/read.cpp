@@ -324,13 +324,35 @@ class Reader {
 
   // --- products ---------------------------------------------------------------------------------------------------------------
 
+  // The same elements under other dimensions; constants stay constants.
+  TensorId reshaped(TensorId x, Dimensions d) {
+    if (dimensions(x) == d) return x;
+    Tensor other = tensor(x);
+    other.dimensions = std::move(d);
+    if (!other.constant) other.name += "#" + std::to_string(network_.tensors.size());
+    const bool constant = other.constant;
+    network_.tensors.push_back(std::move(other));
+    const auto id = static_cast<TensorId>(network_.tensors.size() - 1);
+    if (!constant) push(make(Kind::view, {x}, {id}));
+    return id;
+  }
+
+  // A vector on the left is a row, on the right a column, which the result then lacks.
   bool matmul() {
-    if (!float_in(0) || !float_in(1) || dimensions(in(0)).empty() || dimensions(in(1)).empty()) return false;
-    return push(make(Kind::product, {in(0), in(1), no_tensor}, {out()}));
+    if (!float_in(0) || !float_in(1)) return false;
+    const Dimensions a = dimensions(in(0)), b = dimensions(in(1)), c = dimensions(out());
+    if (a.empty() || b.empty() || a.back() == 0) return false;
+    Dimensions full = c;
+    if (b.size() == 1) full.push_back(1);
+    if (a.size() == 1) full.insert(full.end() - 1, 1);
+    const TensorId left = reshaped(in(0), a.size() == 1 ? Dimensions{1, a[0]} : a), right = reshaped(in(1), b.size() == 1 ? Dimensions{b[0], 1} : b);
+    const TensorId result = full == c ? out() : temporary(LATHE_FLOAT32, full);
+    push(make(Kind::product, {left, right, no_tensor}, {result}));
+    return full == c || push(make(Kind::view, {result}, {out()}));
   }
 
   bool gemm() {
-    if (!float_in(0) || !float_in(1)) return false;
+    if (!float_in(0) || !float_in(1) || tensor(in(0)).size() == 0) return false;
     Operation o = make(Kind::product, {in(0), in(1), no_tensor}, {out()});
     o.transpose_a = integer("transA", 0) != 0;
     o.transpose_b = integer("transB", 0) != 0;

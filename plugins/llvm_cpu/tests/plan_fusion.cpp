@@ -103,6 +103,16 @@ TEST_CASE("Gemm's variants") {
   }
 }
 
+TEST_CASE("products with vectors, and with what is added to them") {
+  Model m;
+  const ValueId x = m.input({3, 5, 7}), v = m.input({7}), w = m.input({5});
+  m.output(m.node("Add", {m.node("MatMul", {x, v}), m.weights({5})}));
+  m.output(m.node("Relu", {m.node("MatMul", {w, x})}));
+  m.output(m.node("MatMul", {x, m.weights({7})}));
+  m.output(m.node("MatMul", {v, m.weights({7})}));
+  CHECK(steps_of<MatrixProduct>(check(m)) == 4);
+}
+
 TEST_CASE("attention reads its transposed operands where they are") {
   Model m;
   const ValueId x = m.input({2, 10, 24});
