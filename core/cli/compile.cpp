@@ -128,7 +128,7 @@ std::string seconds_text(double s) {
 void print_timings(const nlohmann::ordered_json& j) {
   std::fprintf(stderr, "%-36s %10s\n", "stage", "seconds");
   for (const auto& [stage, s] : j["seconds"]["stages"].items()) std::fprintf(stderr, "%-36s %10.4f\n", stage.c_str(), s.get<double>());
-  std::fprintf(stderr, "%-36s %10s\n", "pass", "seconds");
+  std::fprintf(stderr, "%-36s %10s\n", "pass", "ms");
   for (const auto& pass : j["passes"])
     std::fprintf(stderr, "%-36s %10.4f%s\n", pass["pass"].get<std::string>().c_str(), pass["seconds"].get<double>(),
                  pass["changed"].get<bool>() ? "" : "  (nothing to do)");

@@ -63,6 +63,11 @@ int run_guarded(Context& context, const std::function<int()>& body) {
   if (WIFEXITED(status) && page->finished) return WEXITSTATUS(status);
   if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGHUP))
     return static_cast<int>(Code::interrupted);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) {
+    // Whoever read our output has had enough: we end as any program does then.
+    std::signal(SIGPIPE, SIG_DFL);
+    ::raise(SIGPIPE);
+  }
   Diagnostic d;
   std::string what = page->doing[0] ? std::string(" while ") + page->doing : "";
   if (WIFSIGNALED(status)) {

@@ -5,6 +5,8 @@
 #include "core/cli/context.hpp"
 #include "core/cli/guard.hpp"
 #include "core/job/diagnostic_json.hpp"
+#include "core/plugin/check.hpp"
+#include "core/plugin/template.hpp"
 
 namespace lathe::cli {
 namespace {
@@ -30,15 +32,72 @@ int list(Context& context) {
   return 0;
 }
 
+int check(Context& context, const std::vector<std::string>& paths, unsigned seconds) {
+  std::string share = context.discover()->share_directory();
+  bool passed = true;
+  nlohmann::ordered_json reports = nlohmann::ordered_json::array();
+  for (const std::string& path : paths) {
+    doing("checking '" + path + "'");
+    CheckRequest request;
+    request.path = path, request.corpus = share + "/check", request.seconds = seconds;
+    if (!context.json)
+      request.progress = [&](const CheckFinding& f) {
+        context.print(std::string(name(f.outcome)) + "  " + f.check + (f.detail.empty() ? "" : ": " + f.detail));
+        std::fflush(context.results);
+      };
+    CheckReport report = check_plugin(request);
+    passed = passed && report.passed();
+    nlohmann::ordered_json findings = nlohmann::ordered_json::array();
+    for (const CheckFinding& f : report.findings) findings.push_back({{"check", f.check}, {"outcome", name(f.outcome)}, {"detail", f.detail}});
+    reports.push_back({{"plugin", report.plugin}, {"library", report.library}, {"passed", report.passed()}, {"findings", findings}});
+    if (!context.json) context.print("plugin '" + report.plugin + "' " + (report.passed() ? "passes" : "FAILS"));
+  }
+  if (context.json) context.print_json({{"passed", passed}, {"reports", reports}});
+  return passed ? 0 : 1;
+}
+
+int begin(Context& context, const std::string& kind, const std::string& plugin, std::string directory) {
+  if (directory.empty()) directory = plugin;
+  std::vector<std::string> files = write_template(kind, plugin, directory, context.discover()->share_directory());
+  if (context.json) {
+    context.print_json({{"plugin", plugin}, {"kind", kind}, {"files", files}});
+    return 0;
+  }
+  for (const std::string& file : files) context.print(file);
+  context.note("next: cmake -S " + directory +
+               " -B build -DCMAKE_PREFIX_PATH=<where Lathe is installed> && cmake --build build && lathe plugin check build");
+  return 0;
+}
+
+struct Arguments {
+  std::vector<std::string> paths;
+  std::string kind, name, directory;
+  unsigned seconds = 120;
+};
+
 }  // namespace
 
 Command add_plugin(CLI::App& program, Context& context) {
+  auto a = std::make_shared<Arguments>();
   CLI::App* app = program.add_subcommand("plugin", "List, check and begin plugins");
   app->require_subcommand(1);
-  app->footer("Examples:\n  lathe plugin list\n  lathe plugin check ./libmine.so\n  lathe plugin new --kind backend mine");
+  app->footer("Examples:\n  lathe plugin list\n  lathe plugin check ./mine.so\n  lathe plugin new --kind backend mine");
   CLI::App* listing = app->add_subcommand("list", "The plugins that are found, and those that are refused");
-  listing->fallthrough();
-  return {app, [&context] { return list(context); }};
+  CLI::App* checking = app->add_subcommand("check", "Try out what a plugin promises: symbols, tables, options, errors, small models");
+  checking->add_option("PLUGIN", a->paths, "Its library, manifest or folder")->required();
+  checking->add_option("--max-time", a->seconds, "Seconds for each check")->check(CLI::PositiveNumber)->type_name("S");
+  checking->footer("Example:\n  lathe plugin check ./mine.so");
+  CLI::App* beginning = app->add_subcommand("new", "Write a whole small plugin to start from");
+  beginning->add_option("NAME", a->name, "The plugin's name: lower case, digits, _")->required();
+  beginning->add_option("--kind", a->kind, "backend, frontend or pass")->required()->type_name("KIND");
+  beginning->add_option("-o,--output", a->directory, "Folder to write into (default: NAME)")->type_name("DIR");
+  beginning->footer("Example:\n  lathe plugin new --kind backend mine");
+  for (CLI::App* sub : {listing, checking, beginning}) sub->fallthrough();
+  return {app, [=, &context] {
+            if (checking->parsed()) return check(context, a->paths, a->seconds);
+            if (beginning->parsed()) return begin(context, a->kind, a->name, a->directory);
+            return list(context);
+          }};
 }
 
 }  // namespace lathe::cli

@@ -19,9 +19,9 @@ struct Stage {
   std::string_view name;
   double begin, end;
 };
-constexpr std::array stages = {Stage{"start", 0, 0.02},      Stage{"import", 0.02, 0.05}, Stage{"shapes", 0.05, 0.07},
-                               Stage{"passes", 0.07, 0.12},  Stage{"claim", 0.12, 0.14},  Stage{"compile", 0.14, 0.85},
-                               Stage{"package", 0.85, 0.87}, Stage{"verify", 0.87, 0.99}, Stage{"done", 1, 1}};
+constexpr std::array stages = {Stage{"start", 0, 0.02},    Stage{"import", 0.02, 0.05},  Stage{"shapes", 0.05, 0.07},   Stage{"passes", 0.07, 0.12},
+                               Stage{"claim", 0.12, 0.14}, Stage{"compile", 0.14, 0.85}, Stage{"describe", 0.85, 0.87}, Stage{"verify", 0.87, 0.99},
+                               Stage{"package", 0.99, 1},  Stage{"done", 1, 1}};
 
 }  // namespace
 

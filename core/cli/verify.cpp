@@ -51,6 +51,13 @@ Graph import_like(Plugins& plugins, const std::string& model, const Executable& 
       std::vector<int64_t> moved = {dimensions[0], dimensions[3], dimensions[1], dimensions[2]};
       if (fits(moved)) dimensions = moved, channels_last = true;
     }
+    if (!fits(dimensions)) {
+      Diagnostic d;
+      d.text = "input '" + info.name + "' of the artifact has another shape than the model's";
+      d.expected = to_string(graph.value(*found).type), d.found = to_string(info.type);
+      d.hint = "is it the artifact of another model?";
+      throw Error(Code::failed, std::move(d));
+    }
     pins[info.name] = dimensions;
   }
   pin_shapes(graph, pins);

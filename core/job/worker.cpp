@@ -124,7 +124,7 @@ class Compilation {
     }
 
     bool package = job_.emit == "package";
-    enter("package");
+    enter("describe");
     std::vector<std::string> described = package ? write_model_json(request_.staging, contents) : std::vector<std::string>();
 
     enter("verify", contents.stages.front().target.manifest->name);
