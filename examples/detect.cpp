@@ -30,7 +30,8 @@ std::map<int, std::string> read_labels(const std::filesystem::path& artifact) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().filename().string().rfind("labels_", 0) != 0) continue;
     std::ifstream file(entry.path());
-    for (const auto& [key, name] : nlohmann::json::parse(file).items()) names[std::stoi(key)] = name.get<std::string>();
+    const auto labels = nlohmann::json::parse(file);
+    for (const auto& [key, name] : labels.items()) names[std::stoi(key)] = name.get<std::string>();
   }
   return names;
 }
