@@ -28,6 +28,7 @@ EmittedKernel emit(llvm::Module& module, const Machine& machine, const MatrixPro
 EmittedKernel emit(llvm::Module& module, const Machine& machine, const Pooling& kernel, const std::string& name);
 EmittedKernel emit(llvm::Module& module, const Machine& machine, const Upsampling& kernel, const std::string& name);
 EmittedKernel emit(llvm::Module& module, const Machine& machine, const Elementwise& kernel, const std::string& name);
+EmittedKernel emit(llvm::Module& module, const Machine& machine, const Softmax& kernel, const std::string& name);
 EmittedKernel emit(llvm::Module& module, const Machine& machine, const Reorder& kernel, const std::string& name);
 
 }  // namespace lathe::llvm_cpu

@@ -131,6 +131,13 @@ struct Elementwise {
   bool operator==(const Elementwise&) const = default;
 };
 
+// exp(x - max) / sum(exp(x - max)) over the middle dimension of a contiguous tensor [outer][extent][inner]. Arguments: input, output,
+// which may be the same.
+struct Softmax {
+  int64_t outer = 1, extent = 1, inner = 1;
+  bool operator==(const Softmax&) const = default;
+};
+
 // Between plain and blocked. Arguments: input, output.
 struct Reorder {
   int64_t batch = 1, channels = 0, pixels = 0;

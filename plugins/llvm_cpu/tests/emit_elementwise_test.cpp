@@ -335,6 +335,39 @@ TEST_CASE("copies of every element size") {
   }
 }
 
+TEST_CASE("softmax") {
+  const int64_t shapes[][3] = {{1, 1000, 1}, {5, 16, 37}, {3, 7, 1}, {2, 33, 1}, {4, 1, 9}, {2, 80, 64}, {1, 16, 1}, {3, 3, 5}};
+  for (const Machine& machine : test_machines())
+    for (const auto& shape : shapes) {
+      INFO(machine.cpu << ' ' << shape[0] << 'x' << shape[1] << 'x' << shape[2]);
+      Softmax kernel{shape[0], shape[1], shape[2]};
+      const int64_t count = shape[0] * shape[1] * shape[2];
+      Random random(31);
+      auto x = random.floats(count);
+      for (float& value : x) value = value * 30 + 100;
+      x[0] = -std::numeric_limits<float>::infinity();
+      if (shape[1] == 1) x[0] = 0;
+      Guarded output(count);
+      std::copy(x.begin(), x.end(), output.data());
+      CompiledKernel(machine, kernel).run({output.data(), output.data()});
+      CHECK(output.intact());
+      int64_t wrong = 0;
+      for (int64_t o = 0; o < shape[0]; ++o)
+        for (int64_t i = 0; i < shape[2]; ++i) {
+          const auto at = [&](int64_t e) { return static_cast<size_t>((o * shape[1] + e) * shape[2] + i); };
+          double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+          for (int64_t e = 0; e < shape[1]; ++e) largest = std::max(largest, double{x[at(e)]});
+          for (int64_t e = 0; e < shape[1]; ++e) sum += std::exp(x[at(e)] - largest);
+          for (int64_t e = 0; e < shape[1]; ++e) {
+            const double expected = std::exp(x[at(e)] - largest) / sum;
+            if (!(std::abs(output.data()[at(e)] - expected) <= 2e-6 * expected + 1e-37)) ++wrong;
+          }
+        }
+      if (shape[1] > 1) CHECK(output.data()[0] == 0);
+      CHECK(wrong == 0);
+    }
+}
+
 TEST_CASE("reorders") {
   for (const Machine& machine : test_machines())
     for (int64_t channels : {1, 3, 16, 40, 63})
