@@ -1,4 +1,5 @@
 // Reading a model file through the frontend that knows it.
+#include <algorithm>
 #include <filesystem>
 
 #include "core/ops/operator.hpp"
@@ -32,7 +33,13 @@ Graph import_model(Plugins& plugins, const std::string& path, const std::vector<
   const lathe_frontend& frontend = *plugin.frontend();
 
   const std::vector<OptionSpec> declared = describe_options(frontend.options, frontend.option_count, frontend.option_stride);
-  const SettingList settings(resolve_options(plugin.manifest().name, declared, options), options);
+  // An option of the plugin that its frontend does not declare belongs to its backend.
+  auto declares = [](const std::vector<OptionSpec>& specs, const std::string& name) {
+    return std::any_of(specs.begin(), specs.end(), [&](const OptionSpec& o) { return o.name == name; });
+  };
+  std::vector<std::pair<std::string, std::string>> given = options;
+  std::erase_if(given, [&](const auto& o) { return !declares(declared, o.first) && declares(plugin.manifest().options, o.first); });
+  const SettingList settings(resolve_options(plugin.manifest().name, declared, given), given);
 
   void* self = nullptr;
   plugin.check("create", [&] { return (self = frontend.create(&plugin.host())) ? LATHE_OK : LATHE_FAILED; });
