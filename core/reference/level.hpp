@@ -21,7 +21,7 @@ const LevelEntry entries[] = {
     {"MaxPool", erase(own::max_pool), nullptr},
     {"Conv", erase(own::conv), erase(own::conv_scratch)},
     {"ConvTranspose", erase(own::conv_transpose), nullptr},
-    {"ConvInteger", erase(own::conv_integer), nullptr},
+    {"ConvInteger", erase(own::conv_integer), erase(own::conv_scratch)},
     {"MatMul", erase(own::matmul), erase(own::matmul_scratch)},
     {"MatMulInteger", erase(own::matmul_integer), nullptr},
     {"Gemm", erase(own::general_matmul), erase(own::gemm_scratch)},

@@ -50,16 +50,18 @@ void convolve_plainly(const Call& call, const Tensor& x, const Tensor& weights, 
            });
 }
 
-// Packs the im2col matrix of one image and group: row = (channel, kernel place), column = output place.
+// Packs the im2col matrix of one image and group, less `zero`: row = (channel, kernel place), column = output place.
+template <class T, class S>
 struct ImageBlock {
-  const float* image;
+  const S* image;
   const Window* window;
   bool pointwise;
+  T zero = 0;
 
-  void operator()(int64_t k, int64_t depth, int64_t first, int64_t count, float* to) const {
+  void operator()(int64_t k, int64_t depth, int64_t first, int64_t count, T* to) const {
     const Window& w = *window;
     const int64_t in_pixels = w.input_size(), taps = w.kernel_size(), kernel_plane = w.kernel[1] * w.kernel[2];
-    if (pointwise) return gemm::MatrixBlock{image, in_pixels, 1}(k, depth, first, count, to);
+    if (pointwise) return gemm::MatrixBlock<T, S>{image, in_pixels, 1, zero}(k, depth, first, count, to);
     for (int64_t column = 0; column < count; column += gemm::tile_columns) {
       const int width = int(math::least<int64_t>(gemm::tile_columns, count - column));
       // Where each of the strip's outputs begins to read.
@@ -76,25 +78,25 @@ struct ImageBlock {
         const int64_t channel = (k + d) / taps, tap = (k + d) % taps;
         const int64_t kd = tap / kernel_plane * w.dilation[0], kh = tap % kernel_plane / w.kernel[2] * w.dilation[1],
                       kw = tap % w.kernel[2] * w.dilation[2];
-        const float* plane = image + channel * in_pixels;
-        float* __restrict target = to + column * depth + d * gemm::tile_columns;
+        const S* plane = image + channel * in_pixels;
+        T* __restrict target = to + column * depth + d * gemm::tile_columns;
         if (one_row) {
           const int64_t id = depth_at[0] + kd, ih = row_at[0] + kh, iw = column_at[0] + kw;
           const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1];
-          const float* from = plane + (id * w.input[1] + ih) * w.input[2];
+          const S* from = plane + (id * w.input[1] + ih) * w.input[2];
           if (inside && iw >= 0 && iw + gemm::tile_columns <= w.input[2]) {
-            __builtin_memcpy(target, from + iw, gemm::tile_columns * sizeof(float));
+            for (int i = 0; i < gemm::tile_columns; ++i) target[i] = T(from[iw + i]) - zero;
           } else {
-            for (int i = 0; i < width; ++i) target[i] = inside && iw + i >= 0 && iw + i < w.input[2] ? from[iw + i] : 0.0f;
-            for (int i = width; i < gemm::tile_columns; ++i) target[i] = 0.0f;
+            for (int i = 0; i < width; ++i) target[i] = inside && iw + i >= 0 && iw + i < w.input[2] ? T(from[iw + i]) - zero : T(0);
+            for (int i = width; i < gemm::tile_columns; ++i) target[i] = T(0);
           }
         } else {
           for (int i = 0; i < width; ++i) {
             const int64_t id = depth_at[i] + kd, ih = row_at[i] + kh, iw = column_at[i] + kw;
             const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1] && iw >= 0 && iw < w.input[2];
-            target[i] = inside ? plane[(id * w.input[1] + ih) * w.input[2] + iw] : 0.0f;
+            target[i] = inside ? T(plane[(id * w.input[1] + ih) * w.input[2] + iw]) - zero : T(0);
           }
-          for (int i = width; i < gemm::tile_columns; ++i) target[i] = 0.0f;
+          for (int i = width; i < gemm::tile_columns; ++i) target[i] = T(0);
         }
       }
     }
@@ -135,17 +137,19 @@ inline void convolve_depthwise(const Call& call, const Tensor& x, const Tensor& 
   });
 }
 
-inline void convolve_as_product(const Call& call, const Window& w, int64_t groups, const float* bias) {
-  const Tensor &x = call.input(0), &weights = call.input(1), &y = call.output();
+// load(channel, k) gives the weights, less their zero point. A is the type that products are summed in.
+template <class A, class S, class Load>
+void convolve_as_product(const Call& call, const Window& w, int64_t groups, Load load, A zero, const A* bias) {
+  const Tensor &x = call.input(0), &y = call.output();
   const int64_t in_part = x.dimension(1) / groups, out_part = y.dimension(1) / groups, depth = in_part * w.kernel_size(), pixels = w.output_size();
-  float* packed = static_cast<float*>(call.scratch);
-  const int64_t packed_size = gemm::round_up(gemm::packed_rows_size(out_part, depth), 16);
+  A* packed = static_cast<A*>(call.scratch);
   for (int64_t group = 0; group < groups; ++group) {
-    gemm::pack_rows(call, weights.as<const float>() + group * out_part * depth, depth, 1, out_part, depth, packed);
+    gemm::pack_rows(
+        call, [&](int64_t row, int64_t k) { return load(group * out_part + row, k); }, out_part, depth, packed);
     for (int64_t batch = 0; batch < x.dimension(0); ++batch) {
-      const ImageBlock block{x.as<const float>() + (batch * groups + group) * in_part * w.input_size(), &w, w.pointwise()};
-      gemm::multiply(call, out_part, pixels, depth, packed, y.as<float>() + (batch * groups + group) * out_part * pixels, pixels,
-                     bias ? bias + group * out_part : nullptr, packed + packed_size, block);
+      const ImageBlock<A, S> block{x.as<const S>() + (batch * groups + group) * in_part * w.input_size(), &w, w.pointwise(), zero};
+      gemm::multiply(call, out_part, pixels, depth, packed, y.as<A>() + (batch * groups + group) * out_part * pixels, pixels,
+                     bias ? bias + group * out_part : nullptr, packed + gemm::blocks_offset(out_part, depth), block);
     }
   }
 }
@@ -156,14 +160,13 @@ inline bool depthwise(const Tensor& x, const Tensor& weights, int64_t groups) {
 
 }  // namespace detail
 
-// Bytes of working memory that conv wants.
+// Bytes of working memory that conv and conv_integer want.
 inline uint64_t conv_scratch(const Call& call, uint32_t threads) {
   const Tensor& weights = call.input(1);
   const int64_t groups = call.integer("group", 1);
-  if (call.input(0).type != Type::float32 || detail::depthwise(call.input(0), weights, groups)) return 0;
-  const int64_t depth = product(weights.dimensions, 1, weights.rank);
-  const int64_t packed = gemm::round_up(gemm::packed_rows_size(weights.dimension(0) / groups, depth), 16);
-  return uint64_t(packed + gemm::packed_block_size * threads) * sizeof(float);
+  const Type type = call.input(0).type;
+  if (type == Type::float32 ? detail::depthwise(call.input(0), weights, groups) : element_bytes(type) != 1) return 0;
+  return gemm::scratch_bytes(weights.dimension(0) / groups, product(weights.dimensions, 1, weights.rank), threads);
 }
 
 // Inputs: X [N, C, spatial...], W [M, C / group, kernel...], B [M] (optional). Output [N, M, spatial...].
@@ -174,7 +177,9 @@ inline void conv(const Call& call) {
   if (x.type == Type::float32) {
     const float* bias = call.has_input(2) ? call.input(2).as<const float>() : nullptr;
     if (detail::depthwise(x, weights, groups)) return detail::convolve_depthwise(call, x, weights, y, w, bias);
-    if (call.scratch) return detail::convolve_as_product(call, w, groups, bias);
+    const int64_t depth = product(weights.dimensions, 1, weights.rank);
+    const auto load = gemm::rows_of(weights.as<const float>(), depth, 1);
+    if (call.scratch) return detail::convolve_as_product<float, float>(call, w, groups, load, 0.0f, bias);
   }
   dispatch<Floats>(call, x.type, [&]<class T>() {
     const T* bias = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;
@@ -191,6 +196,13 @@ inline void conv_integer(const Call& call) {
       const int32_t x_zero = call.has_input(2) ? int32_t(*call.input(2).template as<const T>()) : 0;
       const W* w_zero = call.has_input(3) ? call.input(3).template as<const W>() : nullptr;
       const bool per_channel = w_zero && call.input(3).size() > 1;
+      if (call.scratch) {
+        const int64_t depth = product(weights.dimensions, 1, weights.rank);
+        const auto load = [=, from = weights.as<const W>()](int64_t channel, int64_t k) {
+          return int32_t(from[channel * depth + k]) - (w_zero ? int32_t(w_zero[per_channel ? channel : 0]) : 0);
+        };
+        return detail::convolve_as_product<int32_t, T>(call, w, call.integer("group", 1), load, x_zero, static_cast<const int32_t*>(nullptr));
+      }
       detail::convolve_plainly<int32_t, T, W, int32_t>(call, x, weights, y, w, call.integer("group", 1), x_zero, w_zero, per_channel,
                                                        static_cast<const int32_t*>(nullptr));
     });

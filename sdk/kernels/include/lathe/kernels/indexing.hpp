@@ -220,9 +220,9 @@ inline void one_hot(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_INDEXING(X)                                                                                                         \
-  X("", Gather, gather)                                                                                                                   \
-  X("", GatherElements, gather_elements) X("", GatherND, gather_nd) X("", ScatterElements, scatter_elements) X("", ScatterND, scatter_nd) \
-      X("", TopK, top_k) X("", OneHot, one_hot)
+#define LATHE_KERNELS_INDEXING(X)        \
+  X("", Gather, gather)                  \
+  X("", GatherElements, gather_elements) \
+  X("", GatherND, gather_nd) X("", ScatterElements, scatter_elements) X("", ScatterND, scatter_nd) X("", TopK, top_k) X("", OneHot, one_hot)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

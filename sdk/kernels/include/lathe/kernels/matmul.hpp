@@ -55,16 +55,12 @@ void each_matrix(const MatrixShapes& s, F&& body) {
   });
 }
 
-inline uint64_t product_scratch(int64_t rows, int64_t depth, uint32_t threads) {
-  return uint64_t(gemm::round_up(gemm::packed_rows_size(rows, depth), 16) + gemm::packed_block_size * threads) * sizeof(float);
-}
-
 }  // namespace detail
 
 inline uint64_t matmul_scratch(const Call& call, uint32_t threads) {
   if (call.input(0).type != Type::float32) return 0;
   const detail::MatrixShapes s = detail::matrix_shapes(call.input(0), call.input(1), call.output());
-  return detail::product_scratch(s.m, s.k, threads);
+  return gemm::scratch_bytes(s.m, s.k, threads);
 }
 
 inline void matmul(const Call& call) {
@@ -72,11 +68,11 @@ inline void matmul(const Call& call) {
   const detail::MatrixShapes s = detail::matrix_shapes(a, b, y);
   if (a.type == Type::float32 && call.scratch) {
     float* packed = static_cast<float*>(call.scratch);
-    float* blocks = packed + gemm::round_up(gemm::packed_rows_size(s.m, s.k), 16);
+    float* blocks = packed + gemm::blocks_offset(s.m, s.k);
     return detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
-      gemm::pack_rows(call, a.as<const float>() + left * s.m * s.k, s.k, 1, s.m, s.k, packed);
-      gemm::multiply(call, s.m, s.n, s.k, packed, y.as<float>() + at * s.m * s.n, s.n, nullptr, blocks,
-                     gemm::MatrixBlock{b.as<const float>() + right * s.k * s.n, s.n, 1});
+      gemm::pack_rows(call, gemm::rows_of(a.as<const float>() + left * s.m * s.k, s.k, 1), s.m, s.k, packed);
+      gemm::multiply(call, s.m, s.n, s.k, packed, y.as<float>() + at * s.m * s.n, s.n, static_cast<const float*>(nullptr), blocks,
+                     gemm::MatrixBlock<float>{b.as<const float>() + right * s.k * s.n, s.n, 1});
     });
   }
   dispatch<Types<float, double, float16, bfloat16, int32_t, int64_t, uint32_t, uint64_t>>(call, a.type, [&]<class T>() {
@@ -110,7 +106,7 @@ inline void matmul_integer(const Call& call) {
 inline uint64_t gemm_scratch(const Call& call, uint32_t threads) {
   if (call.input(0).type != Type::float32) return 0;
   const bool transposed = call.integer("transA", 0) != 0;
-  return detail::product_scratch(call.input(0).dimension(transposed ? 1 : 0), call.input(0).dimension(transposed ? 0 : 1), threads);
+  return gemm::scratch_bytes(call.input(0).dimension(transposed ? 1 : 0), call.input(0).dimension(transposed ? 0 : 1), threads);
 }
 
 // Y = alpha A' B' + beta C; inputs A, B, C (optional, broadcast to Y).
@@ -126,9 +122,9 @@ inline void general_matmul(const Call& call) {
     if constexpr (std::is_same_v<T, float>) {
       if (call.scratch) {
         float* packed = static_cast<float*>(call.scratch);
-        gemm::pack_rows(call, a.as<const float>(), a_row, a_column, m, k, packed);
-        gemm::multiply(call, m, n, k, packed, y.as<float>(), n, nullptr, packed + gemm::round_up(gemm::packed_rows_size(m, k), 16),
-                       gemm::MatrixBlock{b.as<const float>(), b_row, b_column});
+        gemm::pack_rows(call, gemm::rows_of(a.as<const float>(), a_row, a_column), m, k, packed);
+        gemm::multiply(call, m, n, k, packed, y.as<float>(), n, static_cast<const float*>(nullptr), packed + gemm::blocks_offset(m, k),
+                       gemm::MatrixBlock<float>{b.as<const float>(), b_row, b_column});
         done = true;
       }
     }

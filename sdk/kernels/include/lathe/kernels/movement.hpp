@@ -182,9 +182,10 @@ inline void trilu(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_MOVEMENT(X)                                                                                                     \
-  X("", Transpose, transpose)                                                                                                         \
-  X("", Concat, concat) X("", Split, split) X("", Slice, slice) X("", Tile, tile) X("", Pad, pad) X("", DepthToSpace, depth_to_space) \
-      X("", SpaceToDepth, space_to_depth) X("", Trilu, trilu)
+#define LATHE_KERNELS_MOVEMENT(X) \
+  X("", Transpose, transpose)     \
+  X("", Concat, concat)           \
+  X("", Split, split)             \
+  X("", Slice, slice) X("", Tile, tile) X("", Pad, pad) X("", DepthToSpace, depth_to_space) X("", SpaceToDepth, space_to_depth) X("", Trilu, trilu)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -32,14 +32,25 @@ inline void batch_normalization(const Call& call) {
 
 namespace detail {
 
+// Sum of f(x) over a dense run, in lanes of their own so that the loop vectorises.
+template <class C, class T, class F>
+C lane_sum(const T* p, int64_t count, F f) {
+  constexpr int64_t lanes = 16;
+  C part[lanes] = {};
+  const int64_t whole = count / lanes * lanes;
+  for (int64_t i = 0; i < whole; i += lanes)
+    for (int64_t l = 0; l < lanes; ++l) part[l] += f(C(p[i + l]));
+  for (int64_t i = whole; i < count; ++i) part[0] += f(C(p[i]));
+  for (int64_t l = 1; l < lanes; ++l) part[0] += part[l];
+  return part[0];
+}
+
 // Mean and 1 / sqrt(variance + epsilon) of a dense run, in two passes.
 template <class C, class T>
 void moments(const T* p, int64_t count, C epsilon, C& mean, C& scale) {
-  C sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += C(p[i]);
-  mean = sum / C(count);
-  C squares = 0;
-  for (int64_t i = 0; i < count; ++i) squares += (C(p[i]) - mean) * (C(p[i]) - mean);
+  mean = lane_sum<C>(p, count, [](C x) { return x; }) / C(count);
+  const C centre = mean;
+  const C squares = lane_sum<C>(p, count, [centre](C x) { return (x - centre) * (x - centre); });
   scale = C(1) / math::sqrt(squares / C(count) + epsilon);
 }
 
@@ -91,8 +102,7 @@ inline void rms_normalization(const Call& call) {
       parallel(call, rows, math::greatest<int64_t>(1, grain_elements / (columns + 1)), [&](int64_t begin, int64_t end, uint32_t) {
         for (int64_t row = begin; row < end; ++row) {
           const T* from = x.as<const T>() + row * columns;
-          C squares = 0;
-          for (int64_t i = 0; i < columns; ++i) squares += C(from[i]) * C(from[i]);
+          const C squares = detail::lane_sum<C>(from, columns, [](C x) { return x * x; });
           const C factor = C(1) / math::sqrt(squares / C(columns) + C(epsilon));
           loop.walk(row * columns, (row + 1) * columns, [&](int64_t at, const int64_t(&offsets)[1], int64_t count) {
             for (int64_t i = 0; i < count; ++i)
@@ -135,9 +145,9 @@ inline void instance_normalization(const Call& call) { detail::normalize_groups(
 // Wu and He, "Group Normalization", 2018. Inputs: X, scale [C], bias [C].
 inline void group_normalization(const Call& call) { detail::normalize_groups(call, call.integer("num_groups", 1)); }
 
-#define LATHE_KERNELS_NORMALIZATION(X)                                                                                                           \
-  X("", BatchNormalization, batch_normalization)                                                                                                 \
-  X("", LayerNormalization, layer_normalization) X("", RMSNormalization, rms_normalization) X("", InstanceNormalization, instance_normalization) \
-      X("", GroupNormalization, group_normalization)
+#define LATHE_KERNELS_NORMALIZATION(X)           \
+  X("", BatchNormalization, batch_normalization) \
+  X("", LayerNormalization, layer_normalization) \
+  X("", RMSNormalization, rms_normalization) X("", InstanceNormalization, instance_normalization) X("", GroupNormalization, group_normalization)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

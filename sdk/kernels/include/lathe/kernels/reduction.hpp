@@ -33,12 +33,13 @@ inline Reduction reduction_of(const Call& call) {
 template <class T>
 using Accumulator = std::conditional_t<std::is_same_v<Compute<T>, float>, double, Compute<T>>;
 
-// y = finish(start combined with every x, count). `start`, `combine` and `finish` work on A = Accumulator<T>.
-template <class List, class Start, class Combine, class Finish>
-void reduce(const Call& call, Start start, Combine combine, Finish finish) {
+// y = finish(start merged with map(x) of every x, count). `start` is neutral for `merge`; all work on A = Accumulator<T>.
+template <class List, class Start, class Map, class Merge, class Finish>
+void reduce(const Call& call, Start start, Map map, Merge merge, Finish finish) {
   const Reduction r = reduction_of(call);
   dispatch<List>(call, call.input(0).type, [&]<class T>() {
     using A = Accumulator<T>;
+    constexpr int64_t lanes = 16;  // dense runs are merged in lanes of their own, so that the loop vectorises
     const T* x = call.input(0).template as<const T>();
     T* y = call.output().template as<T>();
     const int64_t stride = r.reduced.stride(0), kept_stride = r.kept.stride(0);
@@ -46,12 +47,18 @@ void reduce(const Call& call, Start start, Combine combine, Finish finish) {
       r.kept.walk(begin, end, [&](int64_t at, const int64_t(&offsets)[1], int64_t count) {
         for (int64_t i = 0; i < count; ++i) {
           const T* from = x + offsets[0] + i * kept_stride;
-          A sum = start.template operator()<A>();
+          A sum[lanes];
+          for (int64_t l = 0; l < lanes; ++l) sum[l] = start.template operator()<A>();
           r.reduced.walk(0, r.reduced.size, [&](int64_t, const int64_t(&inner)[1], int64_t run) {
             const T* p = from + inner[0];
-            for (int64_t k = 0; k < run; ++k) sum = combine(sum, A(Compute<T>(p[k * stride])));
+            int64_t k = 0;
+            if (stride == 1)
+              for (; k + lanes <= run; k += lanes)
+                for (int64_t l = 0; l < lanes; ++l) sum[l] = merge(sum[l], map(A(Compute<T>(p[k + l]))));
+            for (; k < run; ++k) sum[0] = merge(sum[0], map(A(Compute<T>(p[k * stride]))));
           });
-          y[at + i] = convert<T>(finish(sum, r.reduced.size));
+          for (int64_t l = 1; l < lanes; ++l) sum[0] = merge(sum[0], sum[l]);
+          y[at + i] = convert<T>(finish(sum[0], r.reduced.size));
         }
       });
     });
@@ -60,6 +67,8 @@ void reduce(const Call& call, Start start, Combine combine, Finish finish) {
 
 inline constexpr auto zero = []<class A>() { return A(0); };
 inline constexpr auto plus = []<class A>(A a, A x) { return math::add(a, x); };
+inline constexpr auto itself = [](auto x) { return x; };
+inline constexpr auto square = [](auto x) { return math::multiply(x, x); };
 inline constexpr auto as_is = [](auto a, int64_t) { return a; };
 inline constexpr auto lowest = []<class A>() {
   if constexpr (std::is_floating_point_v<A>)
@@ -82,9 +91,9 @@ using Ordered = Types<float, double, float16, bfloat16, int32_t, int64_t, uint32
 
 }  // namespace detail
 
-inline void reduce_sum(const Call& call) { detail::reduce<detail::Reducible>(call, detail::zero, detail::plus, detail::as_is); }
+inline void reduce_sum(const Call& call) { detail::reduce<detail::Reducible>(call, detail::zero, detail::itself, detail::plus, detail::as_is); }
 inline void reduce_mean(const Call& call) {
-  detail::reduce<detail::Reducible>(call, detail::zero, detail::plus, []<class A>(A a, int64_t count) {
+  detail::reduce<detail::Reducible>(call, detail::zero, detail::itself, detail::plus, []<class A>(A a, int64_t count) {
     if constexpr (std::is_integral_v<A>)
       return count ? A(a / A(count)) : A(0);
     else
@@ -93,29 +102,27 @@ inline void reduce_mean(const Call& call) {
 }
 inline void reduce_max(const Call& call) {
   detail::reduce<detail::Ordered>(
-      call, detail::lowest, []<class A>(A a, A x) { return math::maximum(a, x); }, detail::as_is);
+      call, detail::lowest, detail::itself, []<class A>(A a, A x) { return math::maximum(a, x); }, detail::as_is);
 }
 inline void reduce_min(const Call& call) {
   detail::reduce<detail::Ordered>(
-      call, detail::highest, []<class A>(A a, A x) { return math::minimum(a, x); }, detail::as_is);
+      call, detail::highest, detail::itself, []<class A>(A a, A x) { return math::minimum(a, x); }, detail::as_is);
 }
 inline void reduce_prod(const Call& call) {
   detail::reduce<detail::Reducible>(
-      call, []<class A>() { return A(1); }, []<class A>(A a, A x) { return math::multiply(a, x); }, detail::as_is);
+      call, []<class A>() { return A(1); }, detail::itself, []<class A>(A a, A x) { return math::multiply(a, x); }, detail::as_is);
 }
 inline void reduce_l1(const Call& call) {
   detail::reduce<detail::Reducible>(
-      call, detail::zero, []<class A>(A a, A x) { return math::add(a, x < A(0) ? math::negate(x) : x); }, detail::as_is);
+      call, detail::zero, []<class A>(A x) { return x < A(0) ? math::negate(x) : x; }, detail::plus, detail::as_is);
 }
 inline void reduce_sum_square(const Call& call) {
-  detail::reduce<detail::Reducible>(
-      call, detail::zero, []<class A>(A a, A x) { return math::add(a, math::multiply(x, x)); }, detail::as_is);
+  detail::reduce<detail::Reducible>(call, detail::zero, detail::square, detail::plus, detail::as_is);
 }
-inline void reduce_l2(const Call& call) {
-  detail::reduce<detail::Reducible>(
-      call, detail::zero, []<class A>(A a, A x) { return math::add(a, math::multiply(x, x)); }, detail::root);
+inline void reduce_l2(const Call& call) { detail::reduce<detail::Reducible>(call, detail::zero, detail::square, detail::plus, detail::root); }
+inline void reduce_log_sum(const Call& call) {
+  detail::reduce<detail::Reducible>(call, detail::zero, detail::itself, detail::plus, detail::logarithm);
 }
-inline void reduce_log_sum(const Call& call) { detail::reduce<detail::Reducible>(call, detail::zero, detail::plus, detail::logarithm); }
 
 // max + log(sum(e^(x - max))), in float64.
 inline void reduce_log_sum_exp(const Call& call) {
@@ -193,10 +200,13 @@ inline void cum_sum(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_REDUCTION(X)                                                                                                                   \
-  X("", ReduceSum, reduce_sum)                                                                                                                       \
-  X("", ReduceMean, reduce_mean) X("", ReduceMax, reduce_max) X("", ReduceMin, reduce_min) X("", ReduceProd, reduce_prod) X("", ReduceL1, reduce_l1) \
-      X("", ReduceL2, reduce_l2) X("", ReduceSumSquare, reduce_sum_square) X("", ReduceLogSum, reduce_log_sum)                                       \
-          X("", ReduceLogSumExp, reduce_log_sum_exp) X("", ArgMax, arg_max) X("", ArgMin, arg_min) X("", CumSum, cum_sum)
+#define LATHE_KERNELS_REDUCTION(X)                                                                                                 \
+  X("", ReduceSum, reduce_sum)                                                                                                     \
+  X("", ReduceMean, reduce_mean)                                                                                                   \
+  X("", ReduceMax, reduce_max)                                                                                                     \
+  X("", ReduceMin, reduce_min)                                                                                                     \
+  X("", ReduceProd, reduce_prod) X("", ReduceL1, reduce_l1) X("", ReduceL2, reduce_l2) X("", ReduceSumSquare, reduce_sum_square)   \
+      X("", ReduceLogSum, reduce_log_sum) X("", ReduceLogSumExp, reduce_log_sum_exp) X("", ArgMax, arg_max) X("", ArgMin, arg_min) \
+          X("", CumSum, cum_sum)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
