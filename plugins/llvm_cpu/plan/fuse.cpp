@@ -363,6 +363,54 @@ void absorb_into_anchors(Network& network) {
   remove_dead(network);
 }
 
+// A transposed convolution to very few channels (a mask) is a convolution to as many channels as the kernel has elements, spread
+// over the pixels by a copy: blocked, nearly all of its output would be padding.
+void narrow_transposed_convolutions(Network& network) {
+  constexpr int64_t most_channels = 2;
+  std::vector<Operation> operations;
+  for (Operation& o : network.operations) {
+    const bool simple = o.kind == Kind::transposed && o.inputs.size() == epilogue_begin && network.at(o.inputs[0]).dimensions.size() == 4;
+    if (!simple || network.at(o.output()).dimensions[1] > most_channels) {
+      operations.push_back(std::move(o));
+      continue;
+    }
+    const auto& x = network.at(o.inputs[0]).dimensions;
+    const int64_t channels = network.at(o.output()).dimensions[1], inputs = x[1], area = o.stride[0] * o.stride[1];
+    const float* from = network.at(o.inputs[1]).floats();  // [inputs][channels][kernel]
+    std::vector<float> weights(static_cast<size_t>(inputs * channels * area)), bias(static_cast<size_t>(channels * area), 0.0f);
+    for (int64_t i = 0; i < inputs; ++i)
+      for (int64_t k = 0; k < channels * area; ++k) weights[static_cast<size_t>(k * inputs + i)] = from[i * channels * area + k];
+    if (o.inputs[2] != no_tensor)
+      for (int64_t k = 0; k < channels * area; ++k) bias[static_cast<size_t>(k)] = network.at(o.inputs[2]).floats()[k / area];
+    const std::string& name = network.at(o.output()).name;
+    const TensorId all = network.add(name + "#all", LATHE_FLOAT32, {x[0], channels * area, x[2], x[3]});
+    const TensorId apart = network.add(name + "#apart", LATHE_FLOAT32, {x[0], channels, o.stride[0], o.stride[1], x[2], x[3]});
+    const TensorId spread = network.add(name + "#spread", LATHE_FLOAT32, {x[0], channels, x[2], o.stride[0], x[3], o.stride[1]});
+    Operation convolution, first, permutation, last;
+    convolution.kind = Kind::convolution;
+    convolution.inputs = {o.inputs[0], network.add_constant(name + "#weights", {channels * area, inputs, 1, 1}, std::move(weights)),
+                          network.add_constant(name + "#bias", {channels * area}, std::move(bias))};
+    convolution.outputs = {all};
+    convolution.expression = o.expression;
+    first.kind = last.kind = Kind::view;
+    first.inputs = {all};
+    first.outputs = {apart};
+    permutation.kind = Kind::strided;
+    permutation.inputs = {apart};
+    permutation.outputs = {spread};
+    permutation.axes = {0, 1, 4, 2, 5, 3};
+    permutation.steps.assign(6, 1);
+    permutation.starts.assign(6, 0);
+    last.inputs = {spread};
+    last.outputs = o.outputs;
+    for (Operation* made : {&convolution, &first, &permutation, &last}) {
+      made->nodes = o.nodes;
+      operations.push_back(std::move(*made));
+    }
+  }
+  network.operations = std::move(operations);
+}
+
 }  // namespace
 
 void fuse(Network& network) {
@@ -373,6 +421,7 @@ void fuse(Network& network) {
   narrow_convolutions_as_products(network);
   join_elementwise(network, 1);
   absorb_into_anchors(network);
+  narrow_transposed_convolutions(network);
   join_elementwise(network, most_operands);
 }
 

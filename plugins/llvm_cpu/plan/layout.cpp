@@ -72,7 +72,7 @@ class LayoutChoice {
             ++wish.plain;
           break;
         case Kind::concatenate:
-          if (o.axis == 1 && is_image(dimensions(o.output())))
+          if (whole_blocks(o))
             pass_on();
           else
             ++wish.plain;
@@ -81,6 +81,17 @@ class LayoutChoice {
           ++wish.plain;
       }
     }
+  }
+
+  // Whether the parts of a concatenation of channels begin at whole blocks.
+  bool whole_blocks(const Operation& o) const {
+    if (o.axis != 1 || !is_image(dimensions(o.output()))) return false;
+    int64_t start = 0;
+    for (const TensorId t : o.inputs) {
+      if (start % block_ != 0) return false;
+      start += dimensions(t)[1];
+    }
+    return true;
   }
 
   template <class MakeKernel>
@@ -120,8 +131,11 @@ class LayoutChoice {
       case Kind::transposed:
         return choose_window(o, transposed_kernel);
       case Kind::pooling:
-      case Kind::upsampling:
         return layouts_[o.inputs[0]];
+      case Kind::upsampling: {  // its input is the smaller one to reorder
+        const Wish& wish = wishes_[o.output()];
+        return wish.plain > 0 && wish.blocked == 0 ? Layout::plain : layouts_[o.inputs[0]];
+      }
       case Kind::elementwise: {
         if (!is_image(y)) return Layout::plain;
         std::vector<TensorId> whole;
@@ -134,13 +148,7 @@ class LayoutChoice {
       case Kind::strided:
         return is_channel_slice(network_, o, block_) ? layouts_[o.inputs[0]] : Layout::plain;
       case Kind::concatenate: {
-        if (o.axis != 1 || !is_image(y)) return Layout::plain;
-        int64_t start = 0;
-        for (const TensorId t : o.inputs) {
-          if (start % block_ != 0) return Layout::plain;
-          start += dimensions(t)[1];
-        }
-        return cheaper(o, o.inputs);
+        return whole_blocks(o) ? cheaper(o, o.inputs) : Layout::plain;
       }
       default:
         return Layout::plain;

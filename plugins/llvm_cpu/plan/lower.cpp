@@ -426,7 +426,8 @@ class Lowering {
     const TensorId x = o.inputs[0], y = o.output();
     const Place to = output_place(y);
     std::vector<Layout> order{Layout::blocked, Layout::plain};
-    if (!find(x, is_blocked) && dimensions(x)[1] < block_) std::swap(order[0], order[1]);
+    // Few channels would mostly be padding, and one pixel is contiguous either way.
+    if (!find(x, is_blocked) && (dimensions(x)[1] < block_ || image_shape(dimensions(x)).pixels() == 1)) std::swap(order[0], order[1]);
     for (const Layout layout : order) {
       auto kernel = make(network_, o, dense_image(dimensions(x), layout, block_), image(y, to));
       if (!unsupported(machine_, kernel).empty()) continue;

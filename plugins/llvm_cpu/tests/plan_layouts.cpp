@@ -87,6 +87,17 @@ TEST_CASE("transposed convolution whose kernel is its stride") {
   CHECK(steps_of<Elementwise>(program) == 0);
 }
 
+TEST_CASE("a mask from a transposed convolution") {
+  Model m;
+  const ValueId x = m.convolution(m.input({2, 3, 5, 6}), 24);
+  const ValueId y = m.node("ConvTranspose", {x, m.weights({24, 2, 2, 3}), m.weights({2})}, {Model::set("strides", {2, 3})});
+  m.output(m.node("Sigmoid", {y}));
+  const Program program = check(m);
+  CHECK(steps_of<Convolution>(program) == 2);
+  CHECK(copies_in(program) == 1);
+  CHECK(program.steps.size() == 3);
+}
+
 TEST_CASE("grouped convolution and channel shuffle") {
   for (const int64_t c : {24, 64}) {
     Model m;
