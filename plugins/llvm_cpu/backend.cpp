@@ -64,6 +64,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   options.bitcode = data_folder(host_);
   options.progress = [this](double fraction) { host_.progress("generating code", fraction); };
   options.cancelled = [this] { return host_.cancelled(); };
+  options.log = [this](const std::string& line) { host_.log(line); };
   Objects modules = generate(program, machine_, form_of(emit_), options);
   host_.check_cancelled();
 

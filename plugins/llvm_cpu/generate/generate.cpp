@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <stdexcept>
@@ -20,6 +21,7 @@
 #include "emit/optimise.hpp"
 #include "generate/compile.hpp"
 #include "generate/generic.hpp"
+#include "generate/specialise.hpp"
 #include "generate/table.hpp"
 #include "generate/target_machine.hpp"
 #include "kernel_names.hpp"
@@ -31,6 +33,7 @@ namespace {
 // Steps by distinct kernel.
 struct Distinct {
   std::vector<const Kernel*> kernels;
+  std::vector<const std::string*> names;  // of the first step with that kernel
   std::vector<uint32_t> of_step;
 };
 
@@ -39,7 +42,10 @@ Distinct distinct_kernels(const Program& program) {
   for (const Step& step : program.steps) {
     uint32_t index = 0;
     while (index < distinct.kernels.size() && !(*distinct.kernels[index] == step.kernel)) ++index;
-    if (index == distinct.kernels.size()) distinct.kernels.push_back(&step.kernel);
+    if (index == distinct.kernels.size()) {
+      distinct.kernels.push_back(&step.kernel);
+      distinct.names.push_back(&step.name);
+    }
     distinct.of_step.push_back(index);
   }
   return distinct;
@@ -93,6 +99,13 @@ std::vector<Batch> batches_of(const std::vector<const Kernel*>& kernels) {
   return batches;
 }
 
+// For the log: the names of the steps that first needed the kernels.
+std::string describe(const Batch& batch, const Distinct& distinct) {
+  std::string text = "compiled";
+  for (const uint32_t i : batch) text += " [" + *distinct.names[i] + "]";
+  return text + " in ";
+}
+
 llvm::Function* add_kernel(llvm::Module& module, const Kernel& kernel, GeneratedKernel& generated, const Job& job) {
   return std::visit(
       [&](const auto& k) {
@@ -119,8 +132,13 @@ std::vector<char> compile_batch(const Batch& batch, const std::vector<const Kern
   llvm::Module module(generated[batch.front()].function, context);
   const auto target = make_target_machine(job.machine);
   prepare_module(module, job.machine, *target);
-  for (const uint32_t i : batch) hide(*add_kernel(module, *kernels[i], generated[i], job));
-  return finish(module, *target, job, std::holds_alternative<Generic>(*kernels[batch.front()]));
+  const bool bitcode = std::holds_alternative<Generic>(*kernels[batch.front()]);
+  for (const uint32_t i : batch) {
+    llvm::Function* function = add_kernel(module, *kernels[i], generated[i], job);
+    hide(*function);
+    if (bitcode) specialise(*function, *target);
+  }
+  return finish(module, *target, job, bitcode);
 }
 
 std::vector<char> compile_table(const Program& program, const std::vector<GeneratedKernel>& kernels, const std::vector<uint32_t>& of_step,
@@ -158,7 +176,11 @@ std::vector<std::vector<char>> generate(const Program& program, const Machine& m
     for (size_t i = next++; i < count; i = next++) {
       try {
         if (options.cancelled && options.cancelled()) return;
+        const auto begin = std::chrono::steady_clock::now();
         modules[i] = compile_batch(batches[i], distinct.kernels, kernels, job);
+        if (options.log)
+          options.log(describe(batches[i], distinct) +
+                      std::to_string(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()) + " s");
         if (options.progress) options.progress(static_cast<double>(++done) / static_cast<double>(count + 1));
       } catch (...) {
         const std::lock_guard lock(mutex);

@@ -16,6 +16,7 @@ struct GenerateOptions {
   std::string bitcode;  // folder with kernels-<family>.bc
   std::function<void(double)> progress;
   std::function<bool()> cancelled;
+  std::function<void(const std::string&)> log;  // how long each module took; called from any thread
 };
 
 enum class CodeForm { object, assembly, llvm_ir };

@@ -180,6 +180,7 @@ llvm::Function* generate_generic(llvm::Module& module, const llvm::MemoryBuffer&
     throw std::runtime_error("the kernel of " + kernel.op_type + " cannot be linked");
   for (llvm::Function& f : module)
     if (&f != wrapper && !f.isDeclaration()) {
+      f.removeFnAttr(llvm::Attribute::NoInline);
       f.setLinkage(llvm::GlobalValue::InternalLinkage);
       f.setVisibility(llvm::GlobalValue::DefaultVisibility);
       f.setComdat(nullptr);
@@ -190,9 +191,6 @@ llvm::Function* generate_generic(llvm::Module& module, const llvm::MemoryBuffer&
       g.setVisibility(llvm::GlobalValue::DefaultVisibility);
       g.setComdat(nullptr);
     }
-  llvm::Function* called = module.getFunction(function);
-  called->removeFnAttr(llvm::Attribute::NoInline);
-  called->addFnAttr(llvm::Attribute::AlwaysInline);
   return wrapper;
 }
 
