@@ -27,6 +27,7 @@ class Reader {
   Outcome read(std::string_view model);
   Outcome read_file(const std::string& path);
   const std::string& folder() const { return folder_; }
+  Plugins& plugins() { return *plugins_; }
 
  private:
   std::string folder_;
