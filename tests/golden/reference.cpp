@@ -1,13 +1,17 @@
-// golden_reference NAME: imports a model, runs it in the reference engine and compares. Exit code 77: the data is absent.
+// golden_reference NAME [PIPELINE]: imports a model, puts it through the pipeline if one is given (verifying after each pass), runs it in
+// the reference engine and compares. Exit code 77: the data is absent.
 #include "core/reference/reference.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "cases.hpp"
 #include "core/ops/operator.hpp"
+#include "core/passes/pipeline.hpp"
 #include "core/plugin/plugins.hpp"
 
 using namespace lathe;
@@ -24,16 +28,31 @@ std::string meant(const Graph& graph, const std::vector<ValueId>& ids, size_t in
   return graph.value(ids.at(index)).name;
 }
 
-int run(const golden::Case& c) {
-  if (!std::filesystem::exists(golden::model_path(c)) || !std::filesystem::exists(std::string(LATHE_GOLDEN) + "/" + c.folder)) {
-    std::printf("SKIPPED: %s is absent\n", golden::model_path(c).c_str());
+void run_passes(Graph& graph, const std::string& file) {
+  std::ifstream in(file);
+  const std::string yaml{std::istreambuf_iterator<char>(in), {}};
+  PipelineOptions options;
+  options.verify_each = true;
+  for (const PassTime& time : run_pipeline(graph, parse_pipeline(yaml, file, builtin_passes()), builtin_passes(), options)) {
+    std::printf("%-32s %6.1f ms%s\n", time.pass.c_str(), time.seconds * 1e3, time.changed ? ", changed the graph" : "");
+  }
+}
+
+int run(const golden::Case& c, const char* pipeline) {
+  for (const std::string& path : {golden::model_path(c), std::string(LATHE_GOLDEN) + "/" + c.folder}) {
+    if (std::filesystem::exists(path)) continue;
+    std::printf("SKIPPED: %s is absent\n", path.c_str());
     return 77;
   }
   PluginSearch search;
   search.explicit_paths = {LATHE_ONNX_PLUGIN};
   const std::unique_ptr<Plugins> plugins = Plugins::discover(search, {});
   Graph graph = import_model(*plugins, golden::model_path(c), {});
-  infer_types(graph);
+  if (pipeline) {
+    run_passes(graph, pipeline);
+  } else {
+    infer_types(graph);
+  }
   std::map<std::string, Tensor> inputs;
   for (golden::NamedTensor& t : golden::read_tensors(c, "input"))
     inputs.emplace(meant(graph, graph.inputs, inputs.size(), t.name), std::move(t.tensor));
@@ -53,14 +72,14 @@ int run(const golden::Case& c) {
 
 int main(int count, char** arguments) {
   for (const golden::Case& c : golden::cases()) {
-    if (count != 2 || c.name != std::string_view(arguments[1])) continue;
+    if ((count != 2 && count != 3) || c.name != std::string_view(arguments[1])) continue;
     try {
-      return run(c);
+      return run(c, count == 3 ? arguments[2] : nullptr);
     } catch (const Error& error) {
       for (const Diagnostic& d : error.diagnostics) std::printf("%s\n", d.sentence().c_str());
       return 1;
     }
   }
-  std::printf("usage: golden_reference NAME\n");
+  std::printf("usage: golden_reference NAME [PIPELINE]\n");
   return 2;
 }

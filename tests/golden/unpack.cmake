@@ -9,6 +9,13 @@ foreach(pair "golden.tar.xz|pytorch" "onnx-golden.tar.xz|onnxruntime" "onnx-test
   list(GET pair 1 folder)
   if(NOT EXISTS ${OUTPUT}/${folder}/.done)
     file(ARCHIVE_EXTRACT INPUT ${SHARED}/${archive} DESTINATION ${OUTPUT}/${folder})
+    # Some archives have everything in one folder of their own name.
+    string(REPLACE ".tar.xz" "" top ${archive})
+    file(GLOB entries ${OUTPUT}/${folder}/${top}/*)
+    foreach(entry ${entries})
+      cmake_path(GET entry FILENAME name)
+      file(RENAME ${entry} ${OUTPUT}/${folder}/${name})
+    endforeach()
     file(TOUCH ${OUTPUT}/${folder}/.done)
   endif()
 endforeach()
