@@ -246,7 +246,9 @@ Command add_compile(CLI::App& program, Context& context) {
   return {app,
           [a, &context] {
             // A zoo is a folder of packages: publishing there is writing the package there.
-            if (!a->zoo.empty() && a->output.empty()) a->output = a->zoo;
+            if (!a->zoo.empty() && !(a->output.empty() && a->leip_output.empty()))
+              throw Error(Code::usage, "--zoo and -o both say where the package goes", "give one of them");
+            if (!a->zoo.empty()) a->output = a->zoo;
             return compile_model(context, *a);
           },
           false};

@@ -144,6 +144,10 @@ std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
     std::vector<std::pair<std::string, std::string>> chosen;
     for (const auto& flag : specs[i].flags) chosen.push_back(option_of_flag(manifest, flag));
     chosen.insert(chosen.end(), given[i].begin(), given[i].end());
+    if (!job.host_triple.empty() && manifest.has_trait("runs-on-host"))
+      for (const OptionSpec& option : manifest.options)
+        if (option.flag == "mtriple" && std::none_of(chosen.begin(), chosen.end(), [&](const auto& pair) { return pair.first == option.name; }))
+          chosen.emplace_back(option.name, job.host_triple);
     for (auto& [name, value] : resolve_options(manifest.name, manifest.options, chosen)) {
       bool set = std::any_of(chosen.begin(), chosen.end(), [&](const auto& pair) { return pair.first == name; });
       target.settings.push_back({name, value, set});

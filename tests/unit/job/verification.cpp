@@ -1,0 +1,101 @@
+// The comparison that decides whether an artifact is right, and the inputs it is tried on.
+#include "core/job/verification.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/base/diagnostic.hpp"
+
+namespace {
+using namespace lathe;
+
+Tensor floats(std::vector<float> values) { return Tensor::of<float>(DataType::float32, {static_cast<int64_t>(values.size())}, values); }
+Tensor integers(std::vector<int64_t> values) { return Tensor::of<int64_t>(DataType::int64, {static_cast<int64_t>(values.size())}, values); }
+
+// Yields its input, changed by `offset` at one element.
+class Echo : public Executable {
+ public:
+  Echo(TensorInfo info, float offset) : inputs_{info}, outputs_{info}, offset_(offset) { outputs_[0].name = "y"; }
+  const std::vector<TensorInfo>& inputs() const override { return inputs_; }
+  const std::vector<TensorInfo>& outputs() const override { return outputs_; }
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs) override {
+    std::vector<float> values(inputs[0].as<float>().begin(), inputs[0].as<float>().end());
+    for (float& v : values) v = std::max(v, 0.0f);
+    values.back() += offset_;
+    return {Tensor::of<float>(DataType::float32, inputs[0].dimensions, values)};
+  }
+  std::vector<KernelTime> profile() override { return {}; }
+  uint64_t peak_bytes() override { return 0; }
+
+ private:
+  std::vector<TensorInfo> inputs_, outputs_;
+  float offset_;
+};
+
+Graph relu_graph() {
+  Graph graph;
+  graph.opsets[""] = canonical_opset;
+  ValueType type{ValueKind::tensor, DataType::float32, Shape{Dimension("N"), 4}};
+  ValueId x = graph.add_value("x", type), y = graph.add_value("y", type);
+  graph.inputs = {x}, graph.outputs = {y};
+  graph.add_node("Relu", {x}, {y}, "relu");
+  return graph;
+}
+}  // namespace
+
+TEST_CASE("floats agree within a share of the output's largest value") {
+  Limits limits{1e-4, 0};
+  CHECK(compare_outputs("o", floats({1000, 1}), floats({1000, 1.09f}), limits).agrees);
+  OutputComparison c = compare_outputs("o", floats({1000, 1, 2}), floats({1000, 1, 2.2f}), limits);
+  CHECK_FALSE(c.agrees);
+  CHECK(c.place == "[2]");
+  CHECK(c.expected == 2);
+  CHECK(c.difference == doctest::Approx(0.2));
+  CHECK(c.largest == 1000);
+}
+
+TEST_CASE("NaN and infinities must stand in the same places") {
+  float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  Limits limits;
+  CHECK(compare_outputs("o", floats({nan, inf, -inf, 1}), floats({nan, inf, -inf, 1}), limits).agrees);
+  CHECK_FALSE(compare_outputs("o", floats({nan}), floats({1}), limits).agrees);
+  CHECK_FALSE(compare_outputs("o", floats({1}), floats({nan}), limits).agrees);
+  CHECK_FALSE(compare_outputs("o", floats({inf}), floats({-inf}), limits).agrees);
+  CHECK_FALSE(compare_outputs("o", floats({inf}), floats({3e38f}), limits).agrees);
+}
+
+TEST_CASE("integers must be equal; types and shapes too") {
+  CHECK(compare_outputs("o", integers({1, 2}), integers({1, 2}), {}).agrees);
+  CHECK_FALSE(compare_outputs("o", integers({100000, 2}), integers({100000, 3}), {1, 1}).agrees);
+  CHECK_FALSE(compare_outputs("o", integers({1}), floats({1}), {}).agrees);
+  CHECK_FALSE(compare_outputs("o", floats({1, 1}), floats({1}), {}).agrees);
+}
+
+TEST_CASE("made-up inputs depend on seed and name alone, and lie where they should") {
+  Graph graph = relu_graph();
+  Tensor a = seeded_inputs(graph, 1).at("x"), again = seeded_inputs(graph, 1).at("x"), other = seeded_inputs(graph, 2).at("x");
+  CHECK(a == again);
+  CHECK_FALSE(a == other);
+  CHECK(a.dimensions == std::vector<int64_t>{1, 4});
+  CHECK(a.as<float>()[0] == doctest::Approx(0.0).epsilon(1));
+  for (float v : a.as<float>()) CHECK((v >= 0 && v < 1));
+  graph.value(graph.inputs[0]).type.shape.reset();
+  CHECK_THROWS_AS(seeded_inputs(graph, 1), Error);
+}
+
+TEST_CASE("an artifact is run beside the reference on one or several inputs") {
+  Graph graph = relu_graph();
+  TensorInfo info{"x", graph.value(graph.inputs[0]).type};
+  Echo good(info, 0), bad(info, 0.5f);
+  Verification v = verify_artifact(graph, good, limits_for("float32"), false, 1);
+  CHECK(v.state == Verification::State::agrees);
+  CHECK(v.inputs == 1);
+  CHECK(verify_artifact(graph, good, limits_for("float32"), true, 1).inputs == 7);
+  v = verify_artifact(graph, bad, limits_for("float32"), true, 1);
+  CHECK(v.state == Verification::State::disagrees);
+  std::vector<Diagnostic> said = describe_disagreement(v);
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].text.find("output 'y' differs from the reference engine by 0.5") == 0);
+}
