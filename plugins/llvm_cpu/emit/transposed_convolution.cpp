@@ -43,7 +43,7 @@ EmittedKernel emit(llvm::Module& module, const Machine& machine, const Transpose
   Value* input = b.at(b.argument(0), b.multiply(item, kernel.input.batch_stride));
   Value* weights = b.argument(1);
   Value* bias = b.argument(2);
-  Values operands;
+  Values operands{};
   for (size_t n = 0; n < count; ++n) {
     const EpilogueOperand& operand = kernel.epilogue.operands[n];
     Value* pointer = b.argument(3 + static_cast<int>(n));
