@@ -129,18 +129,13 @@ void softmax_before_transposition(Network& network) {
     Operation& transposition = network.operations[i];
     if (!is_permutation(network, transposition) || uses.users[transposition.output()].size() != 1 || uses.output[transposition.output()]) continue;
     Operation& softmax = network.operations[uses.users[transposition.output()][0]];
-    if (softmax.kind != Kind::generic || !softmax.domain.empty() || softmax.op_type != "Softmax") continue;
-    const auto rank = static_cast<int64_t>(transposition.axes.size());
-    int64_t axis = -1;
-    for (const auto& a : softmax.attributes)
-      if (a.name == "axis" && !a.ints.empty()) axis = a.ints[0];
-    axis += axis < 0 ? rank : 0;
+    if (softmax.kind != Kind::softmax) continue;
     const Tensor& x = network.at(transposition.inputs[0]);
     const TensorId before = network.add(x.name + "#softmax", x.type, x.dimensions);
     Operation first = softmax, second = transposition;
     first.inputs = transposition.inputs;
     first.outputs = {before};
-    first.attributes = {{"axis", {transposition.axes[static_cast<size_t>(axis)]}, {}, {}}};
+    first.axis = transposition.axes[static_cast<size_t>(softmax.axis)];
     second.inputs = {before};
     second.outputs = softmax.outputs;
     // At the two places that the operations had before, in topological order.

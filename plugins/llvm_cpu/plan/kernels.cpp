@@ -179,6 +179,9 @@ struct Describe {
   std::string operator()(const Elementwise& k) const {
     return (k.expression.instructions.empty() ? "copy" : "elementwise " + summary(k.expression)) + ' ' + joined(k.dimensions);
   }
+  std::string operator()(const Softmax& k) const {
+    return "softmax " + std::to_string(k.outer) + 'x' + std::to_string(k.extent) + 'x' + std::to_string(k.inner);
+  }
   std::string operator()(const Reorder& k) const {
     return std::string("reorder ") + (k.to_blocked ? "to blocked " : "to plain ") + by(k.channels, k.pixels);
   }
@@ -207,6 +210,7 @@ struct Count {
   uint64_t operator()(const Pooling& k) const { return static_cast<uint64_t>(elements(k.output, k.batch) * k.kernel[0] * k.kernel[1]); }
   uint64_t operator()(const Upsampling&) const { return 0; }
   uint64_t operator()(const Elementwise& k) const { return k.expression.instructions.size() * static_cast<uint64_t>(product(k.dimensions)); }
+  uint64_t operator()(const Softmax& k) const { return static_cast<uint64_t>(4 * k.outer * k.extent * k.inner); }
   uint64_t operator()(const Reorder&) const { return 0; }
   uint64_t operator()(const Generic& k) const {
     uint64_t n = 0;

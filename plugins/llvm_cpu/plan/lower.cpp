@@ -271,6 +271,7 @@ class Lowering {
       case Kind::upsampling:
         return to.layout == Layout::blocked || is_dense(dimensions(t), to.strides, 1);
       case Kind::product:
+      case Kind::softmax:
       case Kind::generic:
         return to.layout == Layout::plain && is_dense(dimensions(t), to.strides);
       default:
@@ -369,6 +370,8 @@ class Lowering {
         return same_layout(o, upsampling_kernel);
       case Kind::elementwise:
         return elementwise(o);
+      case Kind::softmax:
+        return softmax(o);
       case Kind::view:
         return view(o);
       case Kind::strided:
@@ -576,6 +579,19 @@ class Lowering {
     step(r, {argument(t, p), to});
     arguments.push_back(to);
     return along(r.output_batch_stride);
+  }
+
+  void softmax(const Operation& o) {
+    if (empty(o)) return;
+    const TensorId x = o.inputs[0], y = o.output();
+    Softmax k;
+    for (size_t d = 0; d < dimensions(x).size(); ++d) {
+      int64_t& side = static_cast<int64_t>(d) < o.axis ? k.outer : static_cast<int64_t>(d) == o.axis ? k.extent : k.inner;
+      side *= dimensions(x)[d];
+    }
+    const Place from = dense(x), to = output_place(y);
+    step(k, {argument(x, from), argument(y, to)});
+    add_place(y, to);
   }
 
   // Strides of a product's operand: of its batch dimensions (aligned with `batch`), its rows and its columns.

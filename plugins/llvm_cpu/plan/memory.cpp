@@ -33,14 +33,16 @@ std::vector<Lifetime> lifetimes(const StepList& list) {
   return result;
 }
 
-// owner[s]: the storage whose memory s uses. Joins the output of an elementwise step with an operand that dies there, when both are
+// owner[s]: the storage whose memory s uses. Joins the output of an elementwise or softmax step with an operand that dies there, when both are
 // whole storages of one size and addressed alike.
 std::vector<uint32_t> share_in_place(const StepList& list, std::vector<Lifetime>& lives) {
   std::vector<uint32_t> owner(list.storages.size());
   std::iota(owner.begin(), owner.end(), 0);
   for (uint32_t i = 0; i < list.steps.size(); ++i) {
     const auto* kernel = std::get_if<Elementwise>(&list.steps[i].kernel);
-    if (!kernel || kernel->expression.instructions.empty()) continue;
+    const bool softmax = std::holds_alternative<Softmax>(list.steps[i].kernel);
+    if (!softmax && (!kernel || kernel->expression.instructions.empty())) continue;
+    const auto strides = [&](size_t operand) { return softmax ? std::vector<int64_t>() : kernel->operand_strides[operand]; };
     const auto& arguments = list.steps[i].arguments;
     const StorageRange& out = list.ranges[arguments.back()];
     if (list.storages[out.storage].kind != Buffer::Kind::arena || lives[out.storage].first != i || out.offset != 0 ||
@@ -50,13 +52,12 @@ std::vector<uint32_t> share_in_place(const StepList& list, std::vector<Lifetime>
       const StorageRange& in = list.ranges[arguments[a]];
       const uint32_t root = owner[in.storage];
       if (list.storages[in.storage].kind != Buffer::Kind::arena || lives[root].last != i || in.offset != 0 || in.bytes != out.bytes ||
-          list.storages[root].bytes != out.bytes || kernel->operand_strides[a] != kernel->output_strides)
+          list.storages[root].bytes != out.bytes || (!softmax && strides(a) != kernel->output_strides))
         continue;
       // No other operand may look at the same memory in another way.
       bool alone = true;
       for (size_t b = 0; b + 1 < arguments.size(); ++b)
-        alone = alone && (b == a || owner[list.ranges[arguments[b]].storage] != root ||
-                          (arguments[b] == arguments[a] && kernel->operand_strides[b] == kernel->operand_strides[a]));
+        alone = alone && (b == a || owner[list.ranges[arguments[b]].storage] != root || (arguments[b] == arguments[a] && strides(b) == strides(a)));
       if (!alone) continue;
       owner[out.storage] = root;
       lives[root].last = std::max(lives[root].last, lives[out.storage].last);

@@ -44,6 +44,7 @@ struct Operation {
     product,      // inputs: a, b, bias (or none), epilogue...
     pooling,      // inputs: x
     upsampling,   // inputs: x
+    softmax,      // inputs: x; along `axis`
     elementwise,  // inputs: operands, broadcast to the output
     view,         // inputs: x; the same elements in the same order under another shape
     strided,      // inputs: x; slices, transpositions, expansions: see axes, starts, steps
@@ -65,7 +66,7 @@ struct Operation {
 
   // strided: output dimension d walks along axis axes[d] of x (-1: stays where it is) in steps of steps[d]; starts: per axis of x.
   std::vector<int64_t> axes, steps, starts;
-  int64_t axis = 0;  // concatenate
+  int64_t axis = 0;  // concatenate, softmax
 
   std::string domain, op_type;  // of the node (for messages, and for generic)
   std::vector<Generic::Attribute> attributes;

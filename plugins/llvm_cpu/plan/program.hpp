@@ -168,7 +168,7 @@ struct Generic {
   bool operator==(const Generic&) const = default;
 };
 
-using Kernel = std::variant<Convolution, TransposedConvolution, MatrixProduct, Pooling, Upsampling, Elementwise, Reorder, Generic>;
+using Kernel = std::variant<Convolution, TransposedConvolution, MatrixProduct, Pooling, Upsampling, Elementwise, Softmax, Reorder, Generic>;
 
 using BufferId = uint32_t;
 inline constexpr BufferId no_buffer = UINT32_MAX;

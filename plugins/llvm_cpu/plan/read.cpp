@@ -157,6 +157,7 @@ class Reader {
                                                                {"Slice", &Reader::slice},
                                                                {"Split", &Reader::split},
                                                                {"Concat", &Reader::concatenate},
+                                                               {"Softmax", &Reader::softmax},
                                                                {"Expand", &Reader::expand},
                                                                {"Gather", &Reader::gather},
                                                                {"DepthToSpace", &Reader::depth_to_space},
@@ -654,6 +655,14 @@ class Reader {
     Operation o = make(Kind::concatenate, {node_->inputs, node_->inputs + node_->input_count}, {out()});
     o.axis = integer("axis", 0);
     o.axis += o.axis < 0 ? static_cast<int64_t>(dimensions(out()).size()) : 0;
+    return push(std::move(o));
+  }
+
+  bool softmax() {
+    if (!float_in(0) || dimensions(in(0)).empty()) return false;
+    Operation o = make(Kind::softmax, {in(0)}, {out()});
+    o.axis = integer("axis", -1);
+    o.axis += o.axis < 0 ? static_cast<int64_t>(dimensions(in(0)).size()) : 0;
     return push(std::move(o));
   }
 

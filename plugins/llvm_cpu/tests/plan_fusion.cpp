@@ -127,7 +127,7 @@ TEST_CASE("attention reads its transposed operands where they are") {
   const Program program = check(m);
   CHECK(steps_of<MatrixProduct>(program) == 6);
   CHECK(copies_in(program) == 1);  // the heads put side by side
-  CHECK(steps_of<Generic>(program) == 1);
+  CHECK(steps_of<Softmax>(program) == 1);
   CHECK(program.steps.size() == 8);
 }
 

@@ -2,6 +2,7 @@
 #include "plan_interpreter.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -276,6 +277,17 @@ class Interpreter {
     const Buffer& buffer = program_.buffers.at(step_->arguments.at(argument));
     if (index < 0 || static_cast<uint64_t>(index + 1) * width > buffer.bytes)
       throw std::runtime_error("step '" + step_->name + "' leaves its buffer");
+  }
+
+  void execute(const Softmax& k) {
+    for (int64_t o = 0; o < k.outer; ++o)
+      for (int64_t i = 0; i < k.inner; ++i) {
+        const auto at = [&](int64_t e) { return (o * k.extent + e) * k.inner + i; };
+        float largest = -std::numeric_limits<float>::infinity(), sum = 0;
+        for (int64_t e = 0; e < k.extent; ++e) largest = std::max(largest, element(0, at(e)));
+        for (int64_t e = 0; e < k.extent; ++e) sum += std::exp(element(0, at(e)) - largest);
+        for (int64_t e = 0; e < k.extent; ++e) element(1, at(e)) = std::exp(element(0, at(e)) - largest) / sum;
+      }
   }
 
   void execute(const Reorder& k) {

@@ -124,7 +124,8 @@ TEST_CASE("a detection head: views, softmax of a transposed part, decoding") {
       m.node("Reshape", {m.convolution(m.node("Softmax", {t}, {Model::set("axis", int64_t{1})}), 1, 1, 1, 1, false), m.ints({1, 4, 80})});
   m.output(m.node("Concat", {m.node("Mul", {boxes, m.weights({1, 1, 80})}), m.node("Sigmoid", {parts[1]})}, {Model::set("axis", int64_t{1})}));
   const Program program = check(m);
-  CHECK(steps_of<Generic>(program) == 1);  // the softmax
+  CHECK(steps_of<Softmax>(program) == 1);
+  CHECK(steps_of<Generic>(program) == 0);
   CHECK(steps_of<MatrixProduct>(program) == 1);
 }
 
