@@ -41,7 +41,9 @@ struct Family {
   const char* emulator;          // qemu-user's program
   const char* loader;            // of the C library, in the family's sysroot
   uint16_t elf_machine;
-  std::vector<const char*> features;  // the features that generated code may use, and that the runtime can ask for
+  // The features that generated code may use, and that the runtime can ask for. What LLVM uses through intrinsics alone is left out until
+  // an emitter does, so that artifacts demand no more than they need.
+  std::vector<const char*> features;
 };
 const std::vector<Family>& families();
 const Family& family_of(const Machine& machine);
