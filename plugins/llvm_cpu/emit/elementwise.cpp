@@ -25,7 +25,9 @@ Nest collapse(const Elementwise& kernel) {
   nest.strides.resize(kernel.operand_strides.size() + 1);
   std::vector<size_t> order(kernel.dimensions.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t x, size_t y) { return kernel.output_strides[x] > kernel.output_strides[y]; });
+  std::sort(order.begin(), order.end(), [&](size_t x, size_t y) {
+    return kernel.output_strides[x] != kernel.output_strides[y] ? kernel.output_strides[x] > kernel.output_strides[y] : x < y;
+  });
   for (size_t d : order) {
     const int64_t extent = kernel.dimensions[d];
     if (extent == 1) continue;
