@@ -1,0 +1,117 @@
+// golden_compiled NAME TARGET...: compiles a model with the lathe program for a native target, runs the artifact with one and with two threads,
+// and compares with the golden numbers. Dimensions that the model leaves open are pinned to those of the golden input. Exit code 77: the
+// data, or what it takes to run the artifact here, is absent.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "cases.hpp"
+#include "core/package/package.hpp"
+#include "core/plugin/plugins.hpp"
+
+using namespace lathe;
+
+namespace {
+
+int start_and_wait(std::vector<std::string> words) {
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_t child = -1;
+  if (posix_spawn(&child, words[0].c_str(), nullptr, nullptr, arguments.data(), environ) != 0) return 127;
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+std::string dimensions(const Tensor& tensor) {
+  std::string text;
+  for (const int64_t d : tensor.dimensions) text += (text.empty() ? "" : "x") + std::to_string(d);
+  return text;
+}
+
+// Index of the tensor that a golden file's name means; characters that a file name cannot hold became '_'.
+size_t meant(const std::vector<TensorInfo>& infos, size_t index, const std::string& name) {
+  for (size_t i = 0; i < infos.size(); ++i) {
+    std::string written = infos[i].name;
+    std::replace(written.begin(), written.end(), '/', '_');
+    if (written == name) return i;
+  }
+  return index;
+}
+
+bool compare(const golden::Case& c, Plugins& plugins, const std::string& package, unsigned threads) {
+  std::printf("%u thread%s\n", threads, threads == 1 ? "" : "s");
+  const std::unique_ptr<Executable> model = open_artifact(plugins, package, threads, false);
+  std::vector<Tensor> inputs(model->inputs().size());
+  size_t position = 0;
+  for (golden::NamedTensor& t : golden::read_tensors(c, "input")) inputs.at(meant(model->inputs(), position++, t.name)) = std::move(t.tensor);
+  const std::vector<Tensor> outputs = model->run(inputs);
+  std::vector<Tensor> found, expected;
+  for (golden::NamedTensor& t : golden::read_tensors(c, "output")) {
+    found.push_back(outputs.at(meant(model->outputs(), expected.size(), t.name)));
+    expected.push_back(std::move(t.tensor));
+  }
+  return golden::agree(c, found, expected);
+}
+
+int run(const golden::Case& c, const std::string& target) {
+  for (const std::string& path : {golden::model_path(c), std::string(LATHE_GOLDEN) + "/" + c.folder}) {
+    if (std::filesystem::exists(path)) continue;
+    std::printf("SKIPPED: %s is absent\n", path.c_str());
+    return 77;
+  }
+  std::string folder = std::string(LATHE_GOLDEN) + "/compiled/" + c.name + " " + target;  // paths with spaces are to work too
+  std::replace(folder.begin(), folder.end(), '=', '_');
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::vector<std::string> words = {LATHE_PROGRAM, "compile", golden::model_path(c), "--target", target, "-o", folder, "--verify", "off", "--quiet"};
+
+  PluginSearch search;
+  search.explicit_paths = {LATHE_PLUGIN_FOLDER};
+  const std::unique_ptr<Plugins> plugins = Plugins::discover(search, {});
+  const Graph graph = import_model(*plugins, golden::model_path(c), {});
+  size_t position = 0;
+  std::vector<ValueId> open;
+  for (const ValueId id : graph.inputs)
+    if (!graph.value(id).constant) open.push_back(id);
+  std::vector<TensorInfo> infos;
+  for (const ValueId id : open) infos.push_back({graph.value(id).name, graph.value(id).type});
+  for (const golden::NamedTensor& t : golden::read_tensors(c, "input")) {
+    const TensorInfo& info = infos.at(meant(infos, position++, t.name));
+    if (!info.type.static_shape()) words.insert(words.end(), {"--shape", info.name + "=" + dimensions(t.tensor)});
+  }
+  if (const int code = start_and_wait(words); code != 0) {
+    std::printf("lathe compile ended with %d\n", code);
+    return 1;
+  }
+  const std::string package = std::filesystem::directory_iterator(folder)->path().string();
+  const bool one = compare(c, *plugins, package, 1), two = compare(c, *plugins, package, 2);
+  std::filesystem::remove_all(folder);
+  return one && two ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  for (const golden::Case& c : golden::cases()) {
+    if (count < 3 || c.name != std::string_view(arguments[1])) continue;
+    try {
+      int worst = 0;
+      for (int i = 2; i < count; ++i) {
+        std::printf("%s\n", arguments[i]);
+        worst = std::max(worst, run(c, arguments[i]));
+      }
+      return worst;
+    } catch (const Error& error) {
+      for (const Diagnostic& d : error.diagnostics) std::printf("%s\n", d.sentence().c_str());
+      return 1;
+    }
+  }
+  std::printf("usage: golden_compiled NAME TARGET...\n");
+  return 2;
+}
