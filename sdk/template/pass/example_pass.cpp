@@ -4,21 +4,23 @@
 namespace {
 namespace sdk = lathe::sdk;
 
+bool is_output(const sdk::GraphView& graph, uint32_t value) {
+  for (uint32_t output : graph.outputs())
+    if (output == value) return true;
+  return false;
+}
+
 void merge_relu(const sdk::Host& host, const sdk::GraphView& graph, const sdk::Settings& settings, sdk::Edits& edits) {
+  // The first Relu of the chain that ends in `node`: edits refer to the graph as it was, so all of a chain must name its beginning.
+  const auto first = [&](sdk::NodeView node) {
+    for (uint32_t p; (p = node.input_value(0).producer()) != LATHE_NONE && graph.node(p).is("Relu");) node = graph.node(p);
+    return node;
+  };
   int64_t left = settings.integer("limit");
   for (sdk::NodeView node : graph.nodes()) {
-    if (left == 0 || !node.is("Relu")) continue;
-    const uint32_t producer = node.input_value(0).producer();
-    if (producer == LATHE_NONE || !graph.node(producer).is("Relu")) continue;
-    // A graph output has to keep its name, which only a value of its own can give it.
-    const auto outputs = graph.outputs();
-    const auto is_output = [&](uint32_t value) {
-      for (uint32_t output : outputs)
-        if (output == value) return true;
-      return false;
-    };
-    if (is_output(node.output(0)) && is_output(node.input(0))) continue;
-    edits.replace_value(node.output(0), node.input(0));
+    // A graph output keeps its own node, because its name has to stay.
+    if (left == 0 || !node.is("Relu") || first(node).index() == node.index() || is_output(graph, node.output(0))) continue;
+    edits.replace_value(node.output(0), first(node).output(0));
     edits.remove_node(node.index());
     host.log("merged " + std::string(node.name()));
     --left;
