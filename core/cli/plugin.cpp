@@ -1,5 +1,6 @@
 // lathe plugin list|check|new.
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/cli/context.hpp"
@@ -56,7 +57,9 @@ int check(Context& context, const std::vector<std::string>& paths, unsigned seco
   return passed ? 0 : 1;
 }
 
-int begin(Context& context, const std::string& kind, const std::string& plugin, std::string directory) {
+int begin(Context& context, const std::string& kind, std::string plugin, std::string directory) {
+  // The folder's name is the plugin's, and the other way round; with neither there is a name to change later.
+  if (plugin.empty()) plugin = directory.empty() ? "example_" + kind : std::filesystem::path(directory + "/").parent_path().filename().string();
   if (directory.empty()) directory = plugin;
   std::vector<std::string> files = write_template(kind, plugin, directory, context.discover()->share_directory());
   if (context.json) {
@@ -81,17 +84,17 @@ Command add_plugin(CLI::App& program, Context& context) {
   auto a = std::make_shared<Arguments>();
   CLI::App* app = program.add_subcommand("plugin", "List, check and begin plugins");
   app->require_subcommand(1);
-  app->footer("Examples:\n  lathe plugin list\n  lathe plugin check ./mine.so\n  lathe plugin new --kind backend mine");
+  app->footer("Examples:\n  lathe plugin list\n  lathe plugin check ./mine.so\n  lathe plugin new --kind backend --name mine");
   CLI::App* listing = app->add_subcommand("list", "The plugins that are found, and those that are refused");
   CLI::App* checking = app->add_subcommand("check", "Try out what a plugin promises: symbols, tables, options, errors, small models");
   checking->add_option("PLUGIN", a->paths, "Its library, manifest or folder")->required();
   checking->add_option("--max-time", a->seconds, "Seconds for each check")->check(CLI::PositiveNumber)->type_name("S");
   checking->footer("Example:\n  lathe plugin check ./mine.so");
   CLI::App* beginning = app->add_subcommand("new", "Write a whole small plugin to start from");
-  beginning->add_option("NAME", a->name, "The plugin's name: lower case, digits, _")->required();
+  beginning->add_option("DIR", a->directory, "Folder to write into; default: the name");
   beginning->add_option("--kind", a->kind, "backend, frontend or pass")->required()->type_name("KIND");
-  beginning->add_option("-o,--output", a->directory, "Folder to write into (default: NAME)")->type_name("DIR");
-  beginning->footer("Example:\n  lathe plugin new --kind backend mine");
+  beginning->add_option("--name", a->name, "The plugin's name (lower case, digits, _); default: the folder's")->type_name("NAME");
+  beginning->footer("Example:\n  lathe plugin new --kind backend --name mine");
   for (CLI::App* sub : {listing, checking, beginning}) sub->fallthrough();
   return {app, [=, &context] {
             if (checking->parsed()) return check(context, a->paths, a->seconds);

@@ -101,6 +101,7 @@ class Compilation {
     enter("shapes");
     pin_shapes(graph, job_.shapes);
     pin_picture_size(graph, job_.width, job_.height);
+    pin_open_batch(graph);
     infer_types(graph);
     if (job_.layout == "NHWC") {
       hand_over_channels_last(graph);
@@ -214,6 +215,28 @@ class Compilation {
     std::error_code ignored;
     for (auto it = input_files_.begin(); it != input_files_.end();)
       it = fs::equivalent(*it, job_.model.path, ignored) ? input_files_.erase(it) : std::next(it);
+  }
+
+  // For targets that want numbers: an input whose first dimension alone is open is compiled for one item at a time.
+  void pin_open_batch(Graph& graph) {
+    if (std::none_of(targets_.begin(), targets_.end(), [](const ResolvedTarget& t) { return t.manifest->has_trait("static-shapes"); })) return;
+    std::map<std::string, std::vector<int64_t>> pins;
+    for (ValueId id : graph.inputs) {
+      const Value& value = graph.value(id);
+      if (value.constant || !value.type.shape || value.type.shape->size() < 2) continue;
+      const Shape& shape = *value.type.shape;
+      if (shape[0].constant() || !std::all_of(shape.begin() + 1, shape.end(), [](const Dimension& d) { return d.constant(); })) continue;
+      std::vector<int64_t>& dimensions = pins[value.name];
+      dimensions.assign(shape.size(), -1);
+      dimensions[0] = 1;
+      Diagnostic d;
+      d.severity = Severity::note;
+      d.text = "the first dimension of input '" + value.name + "' is open and was taken as 1";
+      d.found = to_string(value.type);
+      d.hint = "--shape " + value.name + "=... says otherwise";
+      channel_.say(d);
+    }
+    if (!pins.empty()) pin_shapes(graph, pins);
   }
 
   void require_static_shapes(const Graph& graph) {
