@@ -371,12 +371,18 @@ std::string check_inspector(Subject& s, const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     const std::string head = read_file(file).substr(0, 4096);
     if (plugin.inspector()->recognise(head.data(), head.size(), fs::file_size(file), {file.data(), file.size()}) <= 0) continue;
-    ++known;
     std::string json;
-    plugin.check("inspect", [&] {
-      return plugin.inspector()->inspect(&plugin.host(), {file.data(), file.size()}, &json,
-                                         [](void* context, lathe_string text) { static_cast<std::string*>(context)->append(text.data, text.size); });
-    });
+    try {
+      plugin.check("inspect", [&] {
+        return plugin.inspector()->inspect(&plugin.host(), {file.data(), file.size()}, &json, [](void* context, lathe_string text) {
+          static_cast<std::string*>(context)->append(text.data, text.size);
+        });
+      });
+    } catch (const Error& e) {
+      if (e.code == Code::internal) throw;
+      continue;  // the checks' damaged files may be known by their names; refusing them with a sentence is right
+    }
+    ++known;
     const auto parsed = nlohmann::json::parse(json, nullptr, false);
     if (!parsed.is_object() || !parsed.contains("format") || !parsed["format"].is_string())
       fail("what it says of " + file + " is no JSON object with a \"format\"");
