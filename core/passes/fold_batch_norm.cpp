@@ -21,10 +21,6 @@ struct Affine {
       shift[c] = shift[c] * next.scale[c] + next.shift[c];
     }
   }
-  bool finite() const {
-    const auto is_finite = [](double value) { return std::isfinite(value); };
-    return std::all_of(scale.begin(), scale.end(), is_finite) && std::all_of(shift.begin(), shift.end(), is_finite);
-  }
 };
 
 bool is_op(const Node& node, std::string_view op_type) { return node.op_type == op_type && (node.domain.empty() || node.domain == "ai.onnx"); }
@@ -158,6 +154,8 @@ bool representable(const std::vector<double>& values, DataType type) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return std::fabs(v) <= largest; });
 }
 
+bool representable(const Affine& affine, DataType type) { return representable(affine.scale, type) && representable(affine.shift, type); }
+
 class Folder {
  public:
   explicit Folder(Graph& graph) : graph_(graph), uses_(graph) {}
@@ -176,21 +174,21 @@ class Folder {
   }
 
  private:
-  // The affine steps after x, as long as each is the only user of what comes before it.
+  // The affine steps after x, as long as each is the only user of what comes before it and their sum is a number of this type.
   struct Chain {
     Affine total;
     std::vector<NodeId> nodes;
     ValueId end;  // what the last one yields
   };
-  Chain chain_after(ValueId x, size_t rank, Affine start) const {
+  Chain chain_after(ValueId x, size_t rank, DataType type, Affine start) const {
     Chain chain{std::move(start), {}, x};
     while (uses_.users[chain.end].size() == 1 && !uses_.output[chain.end]) {
       const NodeId next = uses_.users[chain.end][0];
       const auto step = affine_of(graph_, graph_.nodes[next], chain.end, rank, chain.total.scale.size());
-      if (!step || !step->finite()) break;
+      if (!step) break;
       Affine sum = chain.total;
       sum.then(*step);
-      if (!sum.finite()) break;
+      if (!representable(sum, type)) break;
       chain.total = std::move(sum);
       chain.nodes.push_back(next);
       chain.end = graph_.nodes[next].outputs[0];
@@ -199,7 +197,7 @@ class Folder {
   }
 
   bool fold_chain(Linear& linear) {
-    const Chain chain = chain_after(linear.node->outputs[0], linear.rank, Affine(linear.channels));
+    const Chain chain = chain_after(linear.node->outputs[0], linear.rank, linear.weights->type, Affine(linear.channels));
     if (chain.nodes.empty() || !rewrite(linear, chain.total)) return false;
     linear.node->outputs[0] = chain.end;
     for (const NodeId n : chain.nodes) graph_.nodes[n] = Node();
@@ -232,12 +230,8 @@ class Folder {
     const bool real = x_type.element == DataType::float32 || x_type.element == DataType::float64;
     if (!real || !x_type.shape || x_type.shape->size() < 2) return;
     auto affine = batch_norm(graph_, node);
-    if (!affine) return;
-    Chain chain = chain_after(node.outputs[0], x_type.shape->size(), *affine);
-    const auto fits = [&] { return representable(chain.total.scale, x_type.element) && representable(chain.total.shift, x_type.element); };
-    if (!fits()) chain = {std::move(*affine), {}, node.outputs[0]};
-    if (!fits()) return;
-
+    if (!affine || !representable(*affine, x_type.element)) return;
+    const Chain chain = chain_after(node.outputs[0], x_type.shape->size(), x_type.element, std::move(*affine));
     std::vector<int64_t> dimensions(x_type.shape->size() - 1, 1);
     dimensions[0] = static_cast<int64_t>(chain.total.scale.size());
     const std::string name = node.name;

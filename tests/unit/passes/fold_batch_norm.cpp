@@ -122,6 +122,18 @@ TEST_CASE("batch normalisation with nothing before it becomes a multiplication a
          3);
 }
 
+TEST_CASE("a chain is followed as far as its sum is a number") {
+  const Graph before = typed("g (float[1,3,5,5] x) => (float[1,3,3,3] y) <" + constant("3,3,3,3", "w", 81, -0.5, 0.1) +
+                             ", float k = {1e30}> { t = Conv(x, w) u = Mul(t, k) y = Mul(u, k) }");
+  Graph after = clone(before);
+  CHECK(fold_batch_norm(after));
+  verify(after);
+  CHECK(after.nodes.size() == 2);  // 1e60 is no float32, so the second stays and overflows as it did
+  CHECK(after.nodes[1].op_type == "Mul");
+  const auto expected = run_reference(before, random_inputs(before, 0)), found = run_reference(after, random_inputs(after, 0));
+  CHECK(expected.at("y").as<float>()[0] == found.at("y").as<float>()[0]);
+}
+
 TEST_CASE("weights that two convolutions share are folded for each alone") {
   folded("g (float[1,2,5,5] x) => (float[1,3,3,3] y, float[1,3,3,3] z) <" + constant("3,2,3,3", "w", 54, -0.5, 0.1) +
              ", float k = {2}> { t = Conv(x, w) y = Mul(t, k) u = Conv(x, w) z = Add(u, k) }",
