@@ -169,6 +169,7 @@ Dimension arithmetic(const InferenceContext& context, const Dimension& a, char o
 Dimension plus(const InferenceContext& context, const Dimension& a, const Dimension& b) {
   if (a.value == 0) return b;
   if (b.value == 0) return a;
+  if (const std::optional<int64_t> y = number(b); !number(a) && y && *y < 0 && *y > INT64_MIN) return formula(a, '-', Dimension(-*y));
   return arithmetic(context, a, '+', b, [](int64_t x, int64_t y, int64_t* r) { return __builtin_add_overflow(x, y, r); });
 }
 

@@ -49,8 +49,8 @@ void softmax_line(const T* __restrict from, T* __restrict to, int64_t count) {
   }
   for (int64_t l = 1; l < softmax_lanes; ++l) sum[0] += sum[l];
   if constexpr (logarithm) {
-    const C shift = top + math::log(sum[0]);
-    for (int64_t i = 0; i < count; ++i) to[i] = T(C(from[i]) - shift);
+    const C shift = math::log(sum[0]);  // taken last, so that large elements do not swallow it
+    for (int64_t i = 0; i < count; ++i) to[i] = T((C(from[i]) - top) - shift);
   } else {
     const C factor = C(1) / sum[0];
     for (int64_t i = 0; i < count; ++i) to[i] = is_half<T> ? T(math::exp(C(from[i]) - top) * factor) : T(C(to[i]) * factor);
@@ -71,12 +71,12 @@ void softmax_block(const T* __restrict from, T* __restrict to, int64_t stride, i
       sum[l] += e;
       if constexpr (!logarithm && !is_half<T>) to[i * stride + l] = T(e);
     }
-  for (int64_t l = 0; l < width; ++l) sum[l] = logarithm ? best[l] + math::log(sum[l]) : C(1) / sum[l];
+  for (int64_t l = 0; l < width; ++l) sum[l] = logarithm ? math::log(sum[l]) : C(1) / sum[l];
   for (int64_t i = 0; i < count; ++i)
     for (int64_t l = 0; l < width; ++l) {
       const int64_t at = i * stride + l;
       if constexpr (logarithm)
-        to[at] = T(C(from[at]) - sum[l]);
+        to[at] = T((C(from[at]) - best[l]) - sum[l]);
       else if constexpr (is_half<T>)
         to[at] = T(math::exp(C(from[at]) - best[l]) * sum[l]);
       else

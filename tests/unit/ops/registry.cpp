@@ -1,0 +1,35 @@
+// The tables agree: core's list of operators and the list of kernels that code-generating plugins build from.
+#include <map>
+#include <set>
+
+#include "lathe/kernels/all.hpp"
+#include "support.hpp"
+
+using namespace lathe;
+
+TEST_CASE("every kernel belongs to an operator and every operator but Constant has one") {
+  std::map<std::string, kernels::Kernel> listed;
+#define LATHE_ROW(domain, name, function) listed[domain ":" #name] = kernels::function;
+  LATHE_KERNELS(LATHE_ROW)
+#undef LATHE_ROW
+  std::set<std::string> known;
+  for (const Operator* op : operators()) {
+    const std::string key = std::string(op->domain) + ":" + std::string(op->name);
+    CAPTURE(key);
+    CHECK(known.insert(key).second);
+    CHECK(find_operator(op->domain, op->name) == op);
+    CHECK(!op->versions.empty());
+    CHECK(std::is_sorted(op->versions.begin(), op->versions.end()));
+    if (key == ":Constant") continue;
+    CHECK(listed.contains(key));
+    CHECK(bool(listed[key] == op->kernel));
+  }
+  for (const auto& [key, kernel] : listed) CHECK_MESSAGE(known.contains(key), key);
+}
+
+TEST_CASE("lookup") {
+  CHECK(find_operator("", "Conv") != nullptr);
+  CHECK(find_operator("ai.onnx", "Conv") == find_operator("", "Conv"));
+  CHECK(find_operator("", "conv") == nullptr);
+  CHECK(find_operator("com.example", "Conv") == nullptr);
+}
