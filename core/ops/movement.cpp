@@ -91,8 +91,10 @@ void infer_split(InferenceContext& c) {
       } else if (c.input(1)) {
         d = Dimension();
       } else if (d.constant()) {
-        const int64_t count = int64_t(parts), chunk = (d.value + count - 1) / count;  // the last part may be smaller
-        const int64_t rest = d.value - chunk * (count - 1);
+        const int64_t count = int64_t(parts), chunk = d.value / count + (d.value % count != 0);  // the last part may be smaller
+        int64_t before = 0;
+        if (__builtin_mul_overflow(chunk, count - 1, &before)) c.fail("a size overflows 63 bits", {}, std::to_string(d.value));
+        const int64_t rest = d.value - before;
         if (rest < 0) c.fail("the axis is too short for that many outputs", std::to_string(parts), std::to_string(d.value));
         d = Dimension(i + 1 < parts ? chunk : rest);
       } else {

@@ -58,7 +58,7 @@ void infer_resize(InferenceContext& c) {
         const Dimension& d = (*x)[places[i]];
         // In float32, as ONNX Runtime computes it.
         if (d.constant())
-          y[places[i]] = Dimension(int64_t(std::floor(float(d.value) * scale)));
+          y[places[i]] = Dimension(kernels::convert<int64_t>(std::floor(float(d.value) * scale)));
         else if (scale == std::floor(scale))
           y[places[i]] = infer::times(c, d, Dimension(int64_t(scale)));
       }
@@ -78,7 +78,7 @@ void infer_resize(InferenceContext& c) {
         const double own = double((*sizes)[i].value) / double(d.value);
         scale = i == 0 ? own : (policy == "not_larger" ? std::min(scale, own) : std::max(scale, own));
       }
-      for (const size_t place : places) y[place] = Dimension(int64_t(std::floor(scale * double((*x)[place].value) + 0.5)));
+      for (const size_t place : places) y[place] = Dimension(kernels::convert<int64_t>(std::floor(scale * double((*x)[place].value) + 0.5)));
     }
   }
   for (size_t i = 0; i < y.size(); ++i)

@@ -255,7 +255,7 @@ void infer_range(InferenceContext& c) {
       infer::set(c, Shape{infer::number(count).value_or(0) < 0 ? Dimension(0) : count});
       if (count.constant() && count.value <= 64) {
         Shape elements;
-        for (int64_t i = 0; i < count.value; ++i) elements.push_back(infer::from_number((*low)[0] + i));
+        for (int64_t i = 0; i < count.value; ++i) elements.push_back(infer::from_number(kernels::math::add((*low)[0], i)));
         c.set_elements(0, std::move(elements));
       }
       return;
@@ -293,7 +293,8 @@ void infer_range(InferenceContext& c) {
   infer::set(c, Shape{Dimension(count)});
   if (start->type == DataType::int64 && count <= 64) {
     Shape elements;
-    for (int64_t i = 0; i < count; ++i) elements.push_back(infer::from_number(start->as<int64_t>()[0] + i * delta->as<int64_t>()[0]));
+    for (int64_t i = 0; i < count; ++i)
+      elements.push_back(infer::from_number(kernels::math::add(start->as<int64_t>()[0], kernels::math::multiply(i, delta->as<int64_t>()[0]))));
     c.set_elements(0, std::move(elements));
   }
 }

@@ -4,15 +4,17 @@
 namespace lathe::infer {
 namespace {
 
+constexpr int64_t largest_number = int64_t(1) << 31;  // keeps products of two attributes within 63 bits
+
 std::vector<int64_t> list(const InferenceContext& c, std::string_view name, size_t length, int64_t fallback, int64_t lowest) {
   std::vector<int64_t> values = c.node().integers(name, std::vector<int64_t>(length, fallback));
   if (values.empty()) values.assign(length, fallback);
   if (values.size() != length)
     c.fail("attribute '" + std::string(name) + "' has the wrong length", std::to_string(length) + " numbers", std::to_string(values.size()));
-  constexpr int64_t highest = int64_t(1) << 31;  // keeps every sum of sizes far from overflow
   for (const int64_t v : values)
-    if (v < lowest || v > highest)
-      c.fail("attribute '" + std::string(name) + "' is out of range", std::to_string(lowest) + " to " + std::to_string(highest), std::to_string(v));
+    if (v < lowest || v > largest_number)
+      c.fail("attribute '" + std::string(name) + "' is out of range", std::to_string(lowest) + " to " + std::to_string(largest_number),
+             std::to_string(v));
   return values;
 }
 
@@ -30,7 +32,7 @@ Window window(const InferenceContext& c, size_t rank, std::vector<int64_t> kerne
   }
   w.kernel = std::move(kernel);
   for (const int64_t k : w.kernel)
-    if (k == 0) c.fail("the kernel is empty", "sizes of at least 1", "0");
+    if (k == 0 || k > largest_number) c.fail("the kernel's size is out of range", "1 to " + std::to_string(largest_number), std::to_string(k));
   w.strides = list(c, "strides", rank, 1, 1);
   w.dilations = list(c, "dilations", rank, 1, 1);
   w.pads = list(c, "pads", 2 * rank, 0, 0);
@@ -48,14 +50,17 @@ Dimension slide(const InferenceContext& c, const Window& w, size_t i, const Dime
   if (w.kernel[i] < 0) return {};
   const int64_t pads = w.auto_pad == "VALID" ? 0 : w.pads[i] + w.pads[w.kernel.size() + i];
   const int64_t extent = (w.kernel[i] - 1) * w.dilations[i] + 1;
-  if (input.constant() && input.value + pads < extent)
+  const Dimension padded = plus(c, input, from_number(pads));
+  if (padded.constant() && padded.value < extent)
     c.fail("the kernel is larger than the padded input", "at least " + std::to_string(extent),
-           std::to_string(input.value + pads) + " on spatial axis " + std::to_string(i));
+           std::to_string(padded.value) + " on spatial axis " + std::to_string(i));
   Dimension room = plus(c, input, from_number(pads - extent));
   if (ceil_mode) room = plus(c, room, Dimension(stride - 1));
   Dimension result = plus(c, divided(c, room, Dimension(stride)), Dimension(1));
   // In ceil mode the last window must still begin inside the input or its left padding.
-  if (ceil_mode && result.constant() && (result.value - 1) * stride >= input.value + (w.auto_pad == "VALID" ? 0 : w.pads[i])) --result.value;
+  const Dimension last = times(c, minus(c, result, Dimension(1)), Dimension(stride)),
+                  reach = plus(c, input, Dimension(w.auto_pad == "VALID" ? 0 : w.pads[i]));
+  if (ceil_mode && last.constant() && reach.constant() && last.value >= reach.value) --result.value;
   return result;
 }
 

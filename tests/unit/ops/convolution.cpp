@@ -77,6 +77,8 @@ TEST_CASE("bad convolutions and pools") {
   check_complaint("g (float[1,3,8,8] x, float[4,3,3,3] w) => (y) { y = Conv<strides = [0, 1]>(x, w) }", {"'strides'", "out of range"});
   check_complaint("g (float[1,3,8,8] x, float[4,3,3,3] w) => (y) { y = Conv<pads = [1, 1]>(x, w) }", {"'pads'", "4", "2"});
   check_complaint("g (float[1,3,8,8] x, float[4,3,3,3] w) => (y) { y = Conv<auto_pad = \"SAME_UPER\">(x, w) }", {"auto_pad", "SAME_UPPER"});
+  check_complaint("g (int8[1,1,9223372036854775807] x) => (y) { y = MaxPool<kernel_shape = [2], pads = [1, 1]>(x) }", {"overflows 63 bits"});
+  check_complaint("g (float[1,1,8] x, float[0,1,4611686018427387904] w) => (y) { y = Conv<dilations = [2147483648]>(x, w) }", {"out of range"});
   check_complaint("g (float[1,3,8,8] x) => (y) { y = MaxPool(x) }", {"'kernel_shape'", "missing"});
   check_complaint("g (float[1,3,8,8] x) => (y) { y = MaxPool<kernel_shape = [2, 2], pads = [2, 2, 2, 2]>(x) }", {"padding", "kernel"});
 }

@@ -19,6 +19,13 @@ TEST_CASE("resize: the standard's examples") {
                {1.40625f, 3.59375f});
 }
 
+TEST_CASE("a region of interest that is no number does not lead outside") {
+  const Tensor y = result(
+      "g () => (y) <float[2] x = {1, 2}, float[2] r = {nan, 1e30}, int64[1] z = {3}> "
+      "{ y = Resize<mode = \"linear\", coordinate_transformation_mode = \"tf_crop_and_resize\">(x, r, \"\", z) }");
+  CHECK(y.size() == 3);
+}
+
 TEST_CASE("bad resizes") {
   check_complaint("g (float[1,1,2,2] x) => (y) <float[4] s = {1, 1, 2, 2}, int64[4] z = {1, 1, 4, 4}> { [\"up\"] y = Resize(x, \"\", s, z) }",
                   {"'up'", "exactly one", "both"});

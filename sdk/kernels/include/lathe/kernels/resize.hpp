@@ -23,8 +23,14 @@ struct Resizer {
   int rank = 0;
   ResizeAxis axes[max_rank];
 
-  // The place in the input that output place `at` stands for.
+  // The place in the input that output place `at` stands for. A region of interest is data: whatever it holds, the place is a number
+  // that an index can be made of.
   double source(const ResizeAxis& a, int64_t at) const {
+    constexpr double far = 1e15;
+    const double place = unchecked_source(a, at);
+    return place != place ? 0 : math::greatest(-far, math::least(far, place));
+  }
+  double unchecked_source(const ResizeAxis& a, int64_t at) const {
     const double x = double(at);
     switch (coordinate) {
       case Coordinate::half_pixel_symmetric: {
