@@ -55,6 +55,7 @@ struct ConvolutionEmitter {
     tile.inner_count = blocked_in ? block : 1;
     if (blocked_in) tile.inner_unroll = unroll_for(b.machine, vectors, pixels, {block, last_inner});
     tile.kernel = kernel.kernel;
+    if (s.streams_weights) tile.prefetch = weights_ahead;
     tile.clipped_rows = clipped_rows();
     tile.column_stride = kernel.dilation[1] * in_pixel;
     tile.channel_rows = !blocked_out;

@@ -34,6 +34,7 @@ struct MatrixEmitter {
     tile.inner_count = -1;
     tile.inner_unroll = unroll_for(b.machine, vectors, rows, {kernel.k});
     tile.packed_weights = packed;
+    if (s.streams_weights) tile.prefetch = weights_ahead;
     tile.bias = kernel.bias;
     tile.output_pixel_stride = kernel.n;
     return tile;

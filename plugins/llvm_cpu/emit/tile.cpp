@@ -1,6 +1,8 @@
 // The register tile: see tile.hpp.
 #include "emit/tile.hpp"
 
+#include <llvm/IR/Intrinsics.h>
+
 #include <algorithm>
 #include <sstream>
 
@@ -18,7 +20,8 @@ std::string key_of(const Tile& tile, const Epilogue& epilogue) {
       << 'u' << tile.inner_unroll << 'n' << tile.inner_count << ".k" << tile.kernel[0] << 'x' << tile.kernel[1] << 's' << tile.column_stride << 'c'
       << tile.clipped_rows;
   for (auto [first, last] : tile.valid_pixels) key << '_' << first << '-' << last;
-  key << ".w" << tile.packed_weights << tile.bias << tile.channel_rows << ".o" << tile.output_pixel_stride << ".e" << epilogue.expression.operands;
+  key << ".f" << tile.prefetch << ".w" << tile.packed_weights << tile.bias << tile.channel_rows << ".o" << tile.output_pixel_stride << ".e"
+      << epilogue.expression.operands;
   for (const auto& operand : epilogue.operands) key << 'a' << static_cast<int>(operand.access);
   for (const auto& i : epilogue.expression.instructions)
     key << '.' << static_cast<int>(i.operation) << '_' << i.a << '_' << i.b << '_' << i.p << '_' << i.q << '_' << i.r << '_' << i.s;
@@ -40,6 +43,10 @@ struct TileEmitter {
   void step_once(Values& accumulators, Value* input, Value* weights, int first, int last) const {
     Values w;
     for (int v = 0; v < tile.vectors; ++v) w.push_back(b.load(b.at(weights, int64_t{v} * width), width, tile.packed_weights ? width : lanes(v)));
+    for (int64_t line = 0; tile.prefetch && line < step; line += 16) {
+      Value* ahead = b.at(weights, tile.prefetch + line);
+      b.CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()}, {ahead, b.getInt32(0), b.getInt32(3), b.getInt32(1)});
+    }
     for (int p = first; p < last; ++p) {
       Value* x = b.splat(b.load_scalar(b.at(input, p * tile.pixel_stride)), width);
       for (int v = 0; v < tile.vectors; ++v) accumulators[slot(p, v)] = b.multiply_add(x, w[static_cast<size_t>(v)], accumulators[slot(p, v)]);

@@ -32,6 +32,7 @@ struct Tile {
   // Per kernel column the pixels [first, second) for which the input exists; empty when all of them do everywhere.
   std::vector<std::pair<int, int>> valid_pixels;
   bool packed_weights = true;  // else a row-major matrix: TileCall::weights_stride, vectors side by side
+  int64_t prefetch = 0;        // floats ahead of the weights in use whose cache line is asked for; 0: none
   bool bias = true;
   bool channel_rows = false;        // output (and `same` operands): rows of pixels per channel, TileCall::output_stride from channel to channel
   int64_t output_pixel_stride = 0;  // not channel_rows: from pixel to pixel; vectors lie TileCall::output_stride apart

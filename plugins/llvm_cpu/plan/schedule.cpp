@@ -111,6 +111,7 @@ ConvolutionSchedule schedule(const Machine& machine, const Convolution& kernel) 
   // Whichever is larger, weights or image, is cut first, so that each part of it is read by few.
   const double weights = static_cast<double>(s.depth * out.channels), image = static_cast<double>(channels * in.height * in.width);
   s.weights_first = weights > image;
+  s.streams_weights = s.weights_first && 4 * weights > 0.25 * static_cast<double>(machine.level2_bytes);
   if (s.weights_first)
     cut_both(s.vector_cut, s.vector_groups, s.row_cut, rows, cycles);
   else
@@ -150,6 +151,7 @@ MatrixSchedule schedule(const Machine& machine, const MatrixProduct& kernel) {
   for (int64_t extent : kernel.batch) batch *= extent;
   const double cycles = 0.5 * static_cast<double>(s.blocks * std::max<int64_t>(kernel.k, 1) * m);
   s.batch_cut = cut_work(batch, cycles);
+  s.streams_weights = kernel.constant_b && n * kernel.k * 4 > machine.level2_bytes / 4 && m <= 64;
   // What the batch does not yield in tasks comes from within one product.
   const double each = cycles / static_cast<double>(std::max<int64_t>(1, s.batch_cut.tasks / 64));
   if (n >= m)

@@ -22,16 +22,20 @@ struct TileSize {
 // The tile with the least estimated time for `blocks` vectors of channels and `width` pixels in a row, each the sum of `depth` products.
 TileSize choose_tile(const Machine& machine, int64_t blocks, int64_t width, int64_t depth);
 
+// How far ahead, in floats: about the time that memory takes to answer, across the page boundaries at which hardware stops.
+inline constexpr int64_t weights_ahead = 6144;
+
 struct ConvolutionSchedule {
   bool depthwise = false;  // one channel per group on both sides, blocked: no sum over channels
   bool flat = false;       // 1x1, stride 1: height and width are one row of pixels
   TileSize tile;
-  int64_t depth = 0;           // products per output: input channels per group times kernel area
-  int64_t blocks = 0;          // vectors of output channels in a group
-  int64_t vector_groups = 0;   // ceil(blocks / tile.vectors)
-  Cut vector_cut;              // of vector_groups
-  Cut row_cut;                 // of output rows, or of pixel tiles when flat
-  bool weights_first = false;  // neighbouring tasks share weights, not rows of the image
+  int64_t depth = 0;             // products per output: input channels per group times kernel area
+  int64_t blocks = 0;            // vectors of output channels in a group
+  int64_t vector_groups = 0;     // ceil(blocks / tile.vectors)
+  Cut vector_cut;                // of vector_groups
+  Cut row_cut;                   // of output rows, or of pixel tiles when flat
+  bool weights_first = false;    // neighbouring tasks share weights, not rows of the image
+  bool streams_weights = false;  // they come from memory rather than from a cache: worth asking for ahead
 };
 ConvolutionSchedule schedule(const Machine& machine, const Convolution& kernel);
 
@@ -46,9 +50,10 @@ TransposedSchedule schedule(const Machine& machine, const TransposedConvolution&
 struct MatrixSchedule {
   TileSize tile;
   int64_t blocks = 0, vector_groups = 0;
-  Cut vector_cut;  // of vector_groups
-  Cut row_cut;     // of row tiles
-  Cut batch_cut;   // of all batch items
+  Cut vector_cut;                // of vector_groups
+  Cut row_cut;                   // of row tiles
+  Cut batch_cut;                 // of all batch items
+  bool streams_weights = false;  // as above
 };
 MatrixSchedule schedule(const Machine& machine, const MatrixProduct& kernel);
 
