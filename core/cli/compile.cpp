@@ -33,8 +33,9 @@ bool list_choices(const Context& context, const std::string& targets) {
   if (targets.find("=help") == std::string::npos) return false;
   std::unique_ptr<Plugins> plugins = context.discover();
   for (const TargetSpec& spec : wanted_targets(*plugins, targets))
-    for (const auto& [flag, value] : spec.flags) {
-      if (value != "help") continue;
+    for (const std::pair<std::string, std::string>& pair : spec.flags) {
+      if (pair.second != "help") continue;
+      const std::string& flag = pair.first;
       Plugin& plugin = plugins->load(plugins->find_target(spec).name);
       const lathe_backend* backend = plugin.backend();
       if (!backend || !LATHE_HAS(backend, lathe_backend, list_choices))

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "core/cli/context.hpp"
 #include "core/job/diagnostic_json.hpp"
@@ -59,7 +60,9 @@ std::vector<Row> rows_of(const Plugins& plugins) {
     bool there = std::any_of(rows.begin(), rows.end(), [&](const Row& r) { return r.manifest->name == m.name; });
     if (m.has_part("backend/1") && !there) rows.push_back({&m, false});
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.manifest->runtime < b.manifest->runtime; });
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    return std::tie(a.manifest->runtime, a.manifest->name) < std::tie(b.manifest->runtime, b.manifest->name);
+  });
   return rows;
 }
 

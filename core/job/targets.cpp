@@ -148,9 +148,9 @@ std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
       for (const OptionSpec& option : manifest.options)
         if (option.flag == "mtriple" && std::none_of(chosen.begin(), chosen.end(), [&](const auto& pair) { return pair.first == option.name; }))
           chosen.emplace_back(option.name, job.host_triple);
-    for (auto& [name, value] : resolve_options(manifest.name, manifest.options, chosen)) {
-      bool set = std::any_of(chosen.begin(), chosen.end(), [&](const auto& pair) { return pair.first == name; });
-      target.settings.push_back({name, value, set});
+    for (const std::pair<std::string, std::string>& option : resolve_options(manifest.name, manifest.options, chosen)) {
+      bool set = std::any_of(chosen.begin(), chosen.end(), [&](const auto& pair) { return pair.first == option.first; });
+      target.settings.push_back({option.first, option.second, set});
     }
     if (target.device.empty()) {
       const lathe_backend* backend = plugins.load(manifest.name).backend();
