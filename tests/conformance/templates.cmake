@@ -51,3 +51,15 @@ if(NOT output MATCHES "sigmoid_line_3" OR NOT output MATCHES "only Conv and Relu
   message(FATAL_ERROR "the refusal does not name the node and the reason:\n${output}")
 endif()
 run(1 ${lathe} compile mixed.tiny --plugin frontend --plugin backend --target my_backend --option my_frontend.largest=2 -o out)
+
+# What the first target leaves goes to the second, as a stage of its own; the compile verifies the whole against the reference.
+if(EXISTS ${WORK}/lathe/lib/lathe/plugins/llvm_cpu.so)
+  run(0 ${lathe} compile mixed.tiny --plugin frontend --plugin backend --target my_backend,llvm_cpu --verify full -o both)
+  file(GLOB artifacts ${WORK}/both/*/*.exbk ${WORK}/both/*/*.so)
+  list(LENGTH artifacts count)
+  if(NOT count EQUAL 2)
+    message(FATAL_ERROR "two stages were expected:\n${output}\n${artifacts}")
+  endif()
+else()
+  message(STATUS "skipped: two targets in one package; llvm_cpu was not built")
+endif()
