@@ -104,12 +104,23 @@ inline void clip(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_ACTIVATION(X)                                                                                                         \
-  X("", Relu, relu)                                                                                                                         \
-  X("", LeakyRelu, leaky_relu)                                                                                                              \
-  X("", ThresholdedRelu, thresholded_relu)                                                                                                  \
-  X("", Sigmoid, sigmoid) X("", HardSigmoid, hard_sigmoid) X("", HardSwish, hard_swish) X("", Tanh, tanh) X("", Elu, elu) X("", Celu, celu) \
-      X("", Selu, selu) X("", Softplus, softplus) X("", Softsign, softsign) X("", Mish, mish) X("", Swish, swish) X("", Gelu, gelu)         \
-          X("", PRelu, prelu) X("", Clip, clip)
+#define LATHE_KERNELS_ACTIVATION(X)        \
+  X("", Relu, relu)                        \
+  X("", LeakyRelu, leaky_relu)             \
+  X("", ThresholdedRelu, thresholded_relu) \
+  X("", Sigmoid, sigmoid)                  \
+  X("", HardSigmoid, hard_sigmoid)         \
+  X("", HardSwish, hard_swish)             \
+  X("", Tanh, tanh)                        \
+  X("", Elu, elu)                          \
+  X("", Celu, celu)                        \
+  X("", Selu, selu)                        \
+  X("", Softplus, softplus)                \
+  X("", Softsign, softsign)                \
+  X("", Mish, mish)                        \
+  X("", Swish, swish)                      \
+  X("", Gelu, gelu)                        \
+  X("", PRelu, prelu)                      \
+  X("", Clip, clip)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

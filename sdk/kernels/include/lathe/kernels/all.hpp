@@ -21,12 +21,26 @@
 #include "lathe/kernels/shape.hpp"
 #include "lathe/kernels/softmax.hpp"
 
-#define LATHE_KERNELS(X)                                                                                                                      \
-  LATHE_KERNELS_ACTIVATION(X)                                                                                                                 \
-  LATHE_KERNELS_COMPARISON(X)                                                                                                                 \
-  LATHE_KERNELS_CONVERSION(X)                                                                                                                 \
-  LATHE_KERNELS_CONVOLUTION(X) LATHE_KERNELS_ELEMENTWISE_BINARY(X) LATHE_KERNELS_ELEMENTWISE_UNARY(X) LATHE_KERNELS_INDEXING(X)               \
-      LATHE_KERNELS_MATMUL(X) LATHE_KERNELS_MOVEMENT(X) LATHE_KERNELS_NORMALIZATION(X) LATHE_KERNELS_POOLING(X) LATHE_KERNELS_QUANTIZATION(X) \
-          LATHE_KERNELS_REDUCTION(X) LATHE_KERNELS_RESIZE(X) LATHE_KERNELS_SHAPE(X) LATHE_KERNELS_SOFTMAX(X)
+#define LATHE_KERNELS(X)              \
+  LATHE_KERNELS_ACTIVATION(X)         \
+  LATHE_KERNELS_COMPARISON(X)         \
+  LATHE_KERNELS_CONVERSION(X)         \
+  LATHE_KERNELS_CONVOLUTION(X)        \
+  LATHE_KERNELS_ELEMENTWISE_BINARY(X) \
+  LATHE_KERNELS_ELEMENTWISE_UNARY(X)  \
+  LATHE_KERNELS_INDEXING(X)           \
+  LATHE_KERNELS_MATMUL(X)             \
+  LATHE_KERNELS_MOVEMENT(X)           \
+  LATHE_KERNELS_NORMALIZATION(X)      \
+  LATHE_KERNELS_POOLING(X)            \
+  LATHE_KERNELS_QUANTIZATION(X)       \
+  LATHE_KERNELS_REDUCTION(X)          \
+  LATHE_KERNELS_RESIZE(X)             \
+  LATHE_KERNELS_SHAPE(X)              \
+  LATHE_KERNELS_SOFTMAX(X)
 
-#define LATHE_KERNEL_SCRATCH(X) X("", Conv, conv_scratch) X("", ConvInteger, conv_scratch) X("", MatMul, matmul_scratch) X("", Gemm, gemm_scratch)
+#define LATHE_KERNEL_SCRATCH(X)    \
+  X("", Conv, conv_scratch)        \
+  X("", ConvInteger, conv_scratch) \
+  X("", MatMul, matmul_scratch)    \
+  X("", Gemm, gemm_scratch)

@@ -75,11 +75,18 @@ inline void is_inf(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_COMPARISON(X)                                                                                                     \
-  X("", Equal, equal)                                                                                                                   \
-  X("", Less, less)                                                                                                                     \
-  X("", LessOrEqual, less_or_equal)                                                                                                     \
-  X("", Greater, greater) X("", GreaterOrEqual, greater_or_equal) X("", And, logical_and) X("", Or, logical_or) X("", Xor, logical_xor) \
-      X("", Not, logical_not) X("", Where, where) X("", IsNaN, is_nan) X("", IsInf, is_inf)
+#define LATHE_KERNELS_COMPARISON(X)       \
+  X("", Equal, equal)                     \
+  X("", Less, less)                       \
+  X("", LessOrEqual, less_or_equal)       \
+  X("", Greater, greater)                 \
+  X("", GreaterOrEqual, greater_or_equal) \
+  X("", And, logical_and)                 \
+  X("", Or, logical_or)                   \
+  X("", Xor, logical_xor)                 \
+  X("", Not, logical_not)                 \
+  X("", Where, where)                     \
+  X("", IsNaN, is_nan)                    \
+  X("", IsInf, is_inf)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

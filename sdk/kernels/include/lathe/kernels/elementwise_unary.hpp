@@ -81,12 +81,28 @@ inline void atanh(const Call& call) {
   map<Floats>(call, [](auto x) { return math::atanh(x); });
 }
 
-#define LATHE_KERNELS_ELEMENTWISE_UNARY(X)                                                                                                    \
-  X("", Abs, abs)                                                                                                                             \
-  X("", Neg, neg)                                                                                                                             \
-  X("", Sign, sign)                                                                                                                           \
-  X("", Reciprocal, reciprocal) X("", Sqrt, sqrt) X("", Floor, floor) X("", Ceil, ceil) X("", Round, round) X("", Exp, exp) X("", Log, log)   \
-      X("", Erf, erf) X("", Sin, sin) X("", Cos, cos) X("", Tan, tan) X("", Asin, asin) X("", Acos, acos) X("", Atan, atan) X("", Sinh, sinh) \
-          X("", Cosh, cosh) X("", Asinh, asinh) X("", Acosh, acosh) X("", Atanh, atanh)
+#define LATHE_KERNELS_ELEMENTWISE_UNARY(X) \
+  X("", Abs, abs)                          \
+  X("", Neg, neg)                          \
+  X("", Sign, sign)                        \
+  X("", Reciprocal, reciprocal)            \
+  X("", Sqrt, sqrt)                        \
+  X("", Floor, floor)                      \
+  X("", Ceil, ceil)                        \
+  X("", Round, round)                      \
+  X("", Exp, exp)                          \
+  X("", Log, log)                          \
+  X("", Erf, erf)                          \
+  X("", Sin, sin)                          \
+  X("", Cos, cos)                          \
+  X("", Tan, tan)                          \
+  X("", Asin, asin)                        \
+  X("", Acos, acos)                        \
+  X("", Atan, atan)                        \
+  X("", Sinh, sinh)                        \
+  X("", Cosh, cosh)                        \
+  X("", Asinh, asinh)                      \
+  X("", Acosh, acosh)                      \
+  X("", Atanh, atanh)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -200,13 +200,19 @@ inline void cum_sum(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_REDUCTION(X)                                                                                                 \
-  X("", ReduceSum, reduce_sum)                                                                                                     \
-  X("", ReduceMean, reduce_mean)                                                                                                   \
-  X("", ReduceMax, reduce_max)                                                                                                     \
-  X("", ReduceMin, reduce_min)                                                                                                     \
-  X("", ReduceProd, reduce_prod) X("", ReduceL1, reduce_l1) X("", ReduceL2, reduce_l2) X("", ReduceSumSquare, reduce_sum_square)   \
-      X("", ReduceLogSum, reduce_log_sum) X("", ReduceLogSumExp, reduce_log_sum_exp) X("", ArgMax, arg_max) X("", ArgMin, arg_min) \
-          X("", CumSum, cum_sum)
+#define LATHE_KERNELS_REDUCTION(X)           \
+  X("", ReduceSum, reduce_sum)               \
+  X("", ReduceMean, reduce_mean)             \
+  X("", ReduceMax, reduce_max)               \
+  X("", ReduceMin, reduce_min)               \
+  X("", ReduceProd, reduce_prod)             \
+  X("", ReduceL1, reduce_l1)                 \
+  X("", ReduceL2, reduce_l2)                 \
+  X("", ReduceSumSquare, reduce_sum_square)  \
+  X("", ReduceLogSum, reduce_log_sum)        \
+  X("", ReduceLogSumExp, reduce_log_sum_exp) \
+  X("", ArgMax, arg_max)                     \
+  X("", ArgMin, arg_min)                     \
+  X("", CumSum, cum_sum)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

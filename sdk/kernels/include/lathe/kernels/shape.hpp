@@ -66,11 +66,17 @@ inline void range(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_SHAPE(X)                                                                                      \
-  X("", Identity, identity)                                                                                         \
-  X("", Reshape, reshape)                                                                                           \
-  X("", Flatten, flatten)                                                                                           \
-  X("", Squeeze, squeeze) X("", Unsqueeze, unsqueeze) X("", Dropout, dropout) X("", Shape, shape) X("", Size, size) \
-      X("", ConstantOfShape, constant_of_shape) X("", Expand, expand) X("", Range, range)
+#define LATHE_KERNELS_SHAPE(X)              \
+  X("", Identity, identity)                 \
+  X("", Reshape, reshape)                   \
+  X("", Flatten, flatten)                   \
+  X("", Squeeze, squeeze)                   \
+  X("", Unsqueeze, unsqueeze)               \
+  X("", Dropout, dropout)                   \
+  X("", Shape, shape)                       \
+  X("", Size, size)                         \
+  X("", ConstantOfShape, constant_of_shape) \
+  X("", Expand, expand)                     \
+  X("", Range, range)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
