@@ -100,11 +100,11 @@ class Plugins {
   virtual Plugin& load(std::string_view name) = 0;             // throws Error(unsupported or internal)
   // Three sentences: unknown target; known but not installed (share/lathe/known-targets.yaml); found but refused.
   virtual const Manifest& find_target(const TargetSpec& spec) = 0;
-  virtual Plugin* find_frontend(const std::string& path) = 0;   // by the file's first bytes; throws Error(failed) when none knows it
-  virtual Plugin* find_executor(const std::string& path) = 0;   // likewise
-  virtual Plugin* find_inspector(const std::string& path) = 0;  // nullptr when none knows it
-  virtual std::vector<Pass> passes() = 0;                       // builtin ones and those of plugins
-  virtual std::string share_directory() const = 0;              // <prefix>/share/lathe
+  virtual Plugin* find_frontend(const std::string& path) = 0;      // by the file's first bytes; throws Error(failed) when none knows it
+  virtual Plugin* find_executor(const std::string& path) = 0;      // likewise
+  virtual Plugin* find_inspector(const std::string& path) = 0;     // nullptr when none knows it
+  virtual std::vector<Pass> passes() = 0;                          // builtin ones and those of plugins
+  virtual std::string share_directory() const = 0;                 // <prefix>/share/lathe
   virtual const std::vector<Manifest>& known_targets() const = 0;  // of share/lathe/known-targets.yaml, installed or not; may be empty
 };
 

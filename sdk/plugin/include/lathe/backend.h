@@ -70,7 +70,7 @@ typedef struct lathe_backend {
   size_t device_count, device_stride;
   const lathe_option* options;
   size_t option_count, option_stride;
-  const char* const* emits;         /* static, NULL-terminated; what --emit may ask; the first is what a package holds: "library" */
+  const char* const* emits;            /* static, NULL-terminated; what --emit may ask; the first is what a package holds: "library" */
   int64_t opset_lowest, opset_highest; /* opsets it accepts; 0, 0: the canonical one */
   void* (*create)(const lathe_host* host, const lathe_compile_request* request); /* NULL: failed, reported */
   void (*destroy)(void* self);

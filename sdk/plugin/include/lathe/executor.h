@@ -20,7 +20,8 @@ typedef struct lathe_buffer {
 /* Outputs leave through it: the executor asks for each output's bytes once, with the shape this run gives it, and fills them. */
 typedef struct lathe_buffer_sink {
   void* context;
-  void* (*allocate)(void* context, uint32_t output, int32_t type, const int64_t* dimensions, size_t rank, uint64_t size); /* 64-byte aligned; NULL: failed */
+  void* (*allocate)(void* context, uint32_t output, int32_t type, const int64_t* dimensions, size_t rank,
+                    uint64_t size); /* 64-byte aligned; NULL: failed */
 } lathe_buffer_sink;
 
 typedef struct lathe_load_request {

@@ -20,10 +20,32 @@ extern "C" {
 
 /* ONNX's TensorProto.DataType; 0 is "not known". */
 enum {
-  LATHE_FLOAT32 = 1, LATHE_UINT8 = 2, LATHE_INT8 = 3, LATHE_UINT16 = 4, LATHE_INT16 = 5, LATHE_INT32 = 6, LATHE_INT64 = 7, LATHE_STRING = 8,
-  LATHE_BOOL = 9, LATHE_FLOAT16 = 10, LATHE_FLOAT64 = 11, LATHE_UINT32 = 12, LATHE_UINT64 = 13, LATHE_COMPLEX64 = 14, LATHE_COMPLEX128 = 15,
-  LATHE_BFLOAT16 = 16, LATHE_FLOAT8E4M3FN = 17, LATHE_FLOAT8E4M3FNUZ = 18, LATHE_FLOAT8E5M2 = 19, LATHE_FLOAT8E5M2FNUZ = 20,
-  LATHE_UINT4 = 21, LATHE_INT4 = 22, LATHE_FLOAT4E2M1 = 23, LATHE_FLOAT8E8M0 = 24, LATHE_UINT2 = 25, LATHE_INT2 = 26
+  LATHE_FLOAT32 = 1,
+  LATHE_UINT8 = 2,
+  LATHE_INT8 = 3,
+  LATHE_UINT16 = 4,
+  LATHE_INT16 = 5,
+  LATHE_INT32 = 6,
+  LATHE_INT64 = 7,
+  LATHE_STRING = 8,
+  LATHE_BOOL = 9,
+  LATHE_FLOAT16 = 10,
+  LATHE_FLOAT64 = 11,
+  LATHE_UINT32 = 12,
+  LATHE_UINT64 = 13,
+  LATHE_COMPLEX64 = 14,
+  LATHE_COMPLEX128 = 15,
+  LATHE_BFLOAT16 = 16,
+  LATHE_FLOAT8E4M3FN = 17,
+  LATHE_FLOAT8E4M3FNUZ = 18,
+  LATHE_FLOAT8E5M2 = 19,
+  LATHE_FLOAT8E5M2FNUZ = 20,
+  LATHE_UINT4 = 21,
+  LATHE_INT4 = 22,
+  LATHE_FLOAT4E2M1 = 23,
+  LATHE_FLOAT8E8M0 = 24,
+  LATHE_UINT2 = 25,
+  LATHE_INT2 = 26
 };
 
 /* What a value is: a tensor (the usual case), or an ONNX sequence or optional of tensors. */
@@ -58,8 +80,16 @@ typedef struct lathe_value {
 } lathe_value;
 
 enum {
-  LATHE_ATTRIBUTE_INT = 1, LATHE_ATTRIBUTE_FLOAT, LATHE_ATTRIBUTE_STRING, LATHE_ATTRIBUTE_TENSOR, LATHE_ATTRIBUTE_GRAPH,
-  LATHE_ATTRIBUTE_INTS, LATHE_ATTRIBUTE_FLOATS, LATHE_ATTRIBUTE_STRINGS, LATHE_ATTRIBUTE_TENSORS, LATHE_ATTRIBUTE_GRAPHS
+  LATHE_ATTRIBUTE_INT = 1,
+  LATHE_ATTRIBUTE_FLOAT,
+  LATHE_ATTRIBUTE_STRING,
+  LATHE_ATTRIBUTE_TENSOR,
+  LATHE_ATTRIBUTE_GRAPH,
+  LATHE_ATTRIBUTE_INTS,
+  LATHE_ATTRIBUTE_FLOATS,
+  LATHE_ATTRIBUTE_STRINGS,
+  LATHE_ATTRIBUTE_TENSORS,
+  LATHE_ATTRIBUTE_GRAPHS
 };
 
 /* One attribute. Lists are `count` long; single values have count 1 and stand in the same array fields. */
@@ -132,7 +162,8 @@ typedef struct lathe_graph {
 #define LATHE_AT(type, base, stride, index) ((const type*)((const char*)(base) + (size_t)(index) * (stride)))
 
 enum {
-  LATHE_EDIT_ADD_VALUE = 1, /* `value` (and `tensor` when it is a constant; its index fields are ignored); its index is value_count + number of ADD_VALUEs before */
+  LATHE_EDIT_ADD_VALUE =
+      1, /* `value` (and `tensor` when it is a constant; its index fields are ignored); its index is value_count + number of ADD_VALUEs before */
   LATHE_EDIT_ADD_NODE,      /* `node`; subgraphs are not possible here */
   LATHE_EDIT_REMOVE_NODE,   /* node index `target` */
   LATHE_EDIT_REPLACE_VALUE, /* every use of value `target`, graph outputs included, becomes value `with`; a graph output keeps its name */

@@ -23,7 +23,8 @@ typedef struct lathe_pass {
   const char* const* leaves; /* static, NULL-terminated names of facts it makes true, or NULL */
   const char* const* breaks; /* static, NULL-terminated names of facts that no longer hold after it, or NULL */
   /* Reads the graph and hands its changes to the sink; does not call it when there is nothing to change. */
-  lathe_code (*run)(const lathe_host* host, const lathe_graph* graph, const lathe_setting* settings, size_t setting_count, const lathe_edit_sink* sink);
+  lathe_code (*run)(const lathe_host* host, const lathe_graph* graph, const lathe_setting* settings, size_t setting_count,
+                    const lathe_edit_sink* sink);
 } lathe_pass;
 
 typedef struct lathe_passes {

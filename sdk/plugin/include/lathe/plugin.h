@@ -29,8 +29,7 @@ extern "C" {
 #endif
 
 /* True when the instance `pointer` of `type` is large enough to hold `field` and the field is set. */
-#define LATHE_HAS(pointer, type, field) \
-  ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field) && (pointer)->field)
+#define LATHE_HAS(pointer, type, field) ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field) && (pointer)->field)
 
 /* The symbol's visibility; lathe_add_plugin() hides everything else. */
 #define LATHE_EXPORT __attribute__((visibility("default")))
