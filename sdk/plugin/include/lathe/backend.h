@@ -64,7 +64,7 @@ typedef struct lathe_output {
 typedef struct lathe_backend {
   uint32_t struct_size;
   uint32_t flags;             /* LATHE_BACKEND_... */
-  const char* runtime;        /* static; the runtime's name as its vendor spells it: "LLVM_CPU" */
+  const char* runtime;        /* static; the runtime's name as its vendor spells it, "ACMERT" */
   const char* const* aliases; /* static, NULL-terminated other names for --target, or NULL */
   const lathe_device* devices;
   size_t device_count, device_stride;
