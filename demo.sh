@@ -2,7 +2,7 @@
 # Compiles the example detector for this machine, runs it on an example picture, shows what it found and how long it took.
 . "$(dirname "$0")/scripts/prepare.sh"
 install_packages "${build_packages[@]}"
-configure_and_build >/dev/null
+configure_and_build lathe detect lathe_plugin_onnx lathe_plugin_llvm_cpu
 lathe=$build/bin/lathe
 out=$build/demo
 picture=${1:-$root/examples/pictures/shapes_1.png}

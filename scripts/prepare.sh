@@ -6,14 +6,15 @@ build=${LATHE_BUILD:-$root/build}
 jobs=$(nproc)
 
 build_packages=(
-  g++ cmake ninja-build clang-19 llvm-19-dev liblld-19-dev              # compilers; LLVM and its linker as libraries
+  g++ cmake ninja-build clang-19 llvm-19 llvm-19-dev lld-19 liblld-19-dev # compilers; LLVM and its linker as libraries
   libonnx-dev libprotobuf-dev protobuf-compiler                         # ONNX's message classes
   libboost-dev libboost-filesystem-dev libyaml-cpp-dev libspdlog-dev    # Boost.DLL, pipelines and manifests, logs
   libcli11-dev nlohmann-json3-dev libssl-dev libpng-dev libjpeg-dev zlib1g-dev libzstd-dev # command line, JSON, hashes, pictures, archives
   libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libstdc++-12-dev-arm64-cross # start-up objects and C library for --emit executable
+  doctest-dev python3                                                   # CMake looks for both even where no test is built
   libc6-dev-riscv64-cross libgcc-12-dev-riscv64-cross libstdc++-12-dev-riscv64-cross
 )
-test_packages=(doctest-dev qemu-user-static clang-format python3 python3-numpy binutils strace)
+test_packages=(qemu-user-static clang-format-14 clang-14 llvm-14-dev python3 python3-numpy python3-onnx binutils ccache)
 
 # install_packages NAME...: those that are not installed, through apt, with sudo when not root.
 install_packages() {
@@ -35,8 +36,16 @@ install_packages() {
   "${apt[@]}" install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Where ccache is there, a checkout elsewhere finds again what was compiled before.
+prefer_ccache() {
+  if command -v ccache >/dev/null; then
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+  fi
+}
+
 # configure_and_build [TARGET...]: into $build; CMake runs again only when it has to.
 configure_and_build() {
+  prefer_ccache
   [ -f "$build/build.ninja" ] || cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release
   cmake --build "$build" -j "$jobs" ${1:+--target "$@"}
 }

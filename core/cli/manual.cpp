@@ -89,7 +89,7 @@ std::string command_page(const CLI::App& app) {
 Command add_manual(CLI::App& program, Context& context) {
   auto name = std::make_shared<std::string>();
   CLI::App* app = program.add_subcommand("manual", "Print a manual page in man(7) form")->group("");
-  app->add_option("COMMAND", *name, "Of which command; without it: of the program");
+  app->add_option("--of", *name, "Of which command; without it: of the program")->type_name("COMMAND");
   return {app,
           [name, &program, &context] {
             if (name->empty()) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "core/cli/context.hpp"
@@ -22,7 +23,7 @@ namespace {
 struct Arguments {
   std::string model, artifact;
   std::vector<std::string> inputs;
-  double relative = 1e-4, absolute = 1e-7;
+  std::optional<double> relative, absolute;  // not given: what the model's arithmetic allows
   unsigned threads = 0;
   bool full = false, letterbox = false;
 };
@@ -87,7 +88,8 @@ int verify(Context& context, const Arguments& a) {
   std::unique_ptr<Executable> artifact = open_artifact(*plugins, a.artifact, threads, false);
   doing("importing '" + a.model + "'");
   Graph graph = import_like(*plugins, a.model, *artifact);
-  Limits limits{a.relative, a.absolute};
+  Limits limits = limits_for("float32", graph);
+  if (a.relative || a.absolute) limits = {a.relative.value_or(Limits{}.relative), a.absolute.value_or(Limits{}.absolute)};
   doing("running '" + a.artifact + "'");
   Verification v =
       a.inputs.empty() ? verify_artifact(graph, *artifact, limits, a.full, threads) : verify_on_files(graph, *artifact, a, limits, threads);
@@ -135,10 +137,11 @@ Command add_verify(CLI::App& program, Context& context) {
   app->add_option("MODEL", a->model, "The model it was compiled from")->required();
   app->add_option("ARTIFACT", a->artifact, "A file or a package's folder")->required();
   app->add_option("--input,-i", a->inputs, "Instead of made-up inputs")->type_name("[NAME=]FILE")->allow_extra_args(false);
-  app->add_option("--rtol", a->relative, "Allowed difference, relative to each output's largest value")
+  app->add_option("--rtol", a->relative,
+                  "Allowed difference, relative to each output's largest value; 1e-4 (for models that quantise: a cosine of 0.999)")
       ->check(CLI::NonNegativeNumber)
       ->type_name("R");
-  app->add_option("--atol", a->absolute, "Allowed difference, absolute")->check(CLI::NonNegativeNumber)->type_name("A");
+  app->add_option("--atol", a->absolute, "Allowed difference, absolute; 1e-7")->check(CLI::NonNegativeNumber)->type_name("A");
   app->add_option("--threads", a->threads, "Default: one per processor")->type_name("N");
   app->add_flag("--full", a->full, "Several made-up inputs instead of one");
   app->add_flag("--letterbox", a->letterbox, "Fit pictures of another size in");

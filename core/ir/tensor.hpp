@@ -14,14 +14,38 @@ namespace lathe {
 
 // ONNX's TensorProto.DataType; the numbers are part of the plugin boundary (lathe/graph.h).
 enum class DataType : int32_t {
-  none = 0, float32 = 1, uint8 = 2, int8 = 3, uint16 = 4, int16 = 5, int32 = 6, int64 = 7, string = 8, boolean = 9, float16 = 10, float64 = 11,
-  uint32 = 12, uint64 = 13, complex64 = 14, complex128 = 15, bfloat16 = 16, float8e4m3fn = 17, float8e4m3fnuz = 18, float8e5m2 = 19,
-  float8e5m2fnuz = 20, uint4 = 21, int4 = 22, float4e2m1 = 23, float8e8m0 = 24, uint2 = 25, int2 = 26
+  none = 0,
+  float32 = 1,
+  uint8 = 2,
+  int8 = 3,
+  uint16 = 4,
+  int16 = 5,
+  int32 = 6,
+  int64 = 7,
+  string = 8,
+  boolean = 9,
+  float16 = 10,
+  float64 = 11,
+  uint32 = 12,
+  uint64 = 13,
+  complex64 = 14,
+  complex128 = 15,
+  bfloat16 = 16,
+  float8e4m3fn = 17,
+  float8e4m3fnuz = 18,
+  float8e5m2 = 19,
+  float8e5m2fnuz = 20,
+  uint4 = 21,
+  int4 = 22,
+  float4e2m1 = 23,
+  float8e8m0 = 24,
+  uint2 = 25,
+  int2 = 26
 };
 
-std::string_view name(DataType type);                        // ONNX's textual name: "float", "int64", "bfloat16"
+std::string_view name(DataType type);                         // ONNX's textual name: "float", "int64", "bfloat16"
 std::optional<DataType> parse_data_type(std::string_view s);  // the reverse; also numpy's "float32", "float64"
-int bits(DataType type);                                     // per element; 0 for string and none
+int bits(DataType type);                                      // per element; 0 for string and none
 
 // A constant, a named symbol, or nothing known.
 struct Dimension {
@@ -62,12 +86,19 @@ struct Tensor {
   std::shared_ptr<const std::vector<std::string>> strings;  // for DataType::string
 
   int64_t size() const;  // elements; the shape was checked when the tensor was made
-  template <class T> std::span<const T> as() const { return {reinterpret_cast<const T*>(bytes.data), bytes.size / sizeof(T)}; }
+  template <class T>
+  std::span<const T> as() const {
+    return {reinterpret_cast<const T*>(bytes.data), bytes.size / sizeof(T)};
+  }
   // Writable view of bytes that this tensor alone owns (made by allocate).
-  template <class T> std::span<T> as_mutable() { return {reinterpret_cast<T*>(const_cast<std::byte*>(bytes.data)), bytes.size / sizeof(T)}; }
+  template <class T>
+  std::span<T> as_mutable() {
+    return {reinterpret_cast<T*>(const_cast<std::byte*>(bytes.data)), bytes.size / sizeof(T)};
+  }
 
   static Tensor allocate(DataType type, std::vector<int64_t> dimensions);  // zeroed; throws Error on overflow
-  template <class T> static Tensor of(DataType type, std::vector<int64_t> dimensions, std::span<const T> values) {
+  template <class T>
+  static Tensor of(DataType type, std::vector<int64_t> dimensions, std::span<const T> values) {
     Tensor t = allocate(type, std::move(dimensions));
     std::copy(values.begin(), values.end(), t.as_mutable<T>().begin());
     return t;

@@ -10,6 +10,7 @@
 
 #include "core/base/diagnostic.hpp"
 #include "core/files/write_file.hpp"
+#include "core/plugin/loading.hpp"
 
 namespace lathe {
 namespace {
@@ -121,10 +122,7 @@ Backend::Backend(Plugin& plugin, const ResolvedTarget& target, const std::string
   request.struct_size = sizeof request;
   request.device = view(target.device), request.precision = view(target.precision), request.emit = view(emit), request.stem = view(stem);
   request.settings = settings.data(), request.setting_count = settings.size();
-  plugin.check("create", [&] {
-    self_ = table->create(&plugin.host(), &request);
-    return self_ ? lathe_code{LATHE_OK} : lathe_code{LATHE_FAILED};
-  });
+  plugin.check("create", [&] { return made(table->create(&plugin.host(), &request, &self_), self_); });
 }
 
 Backend::~Backend() {

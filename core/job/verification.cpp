@@ -135,6 +135,13 @@ std::string describe(const Tensor& tensor) {
   return text + "]";
 }
 
+// NaN when either is zero everywhere or holds a NaN.
+double cosine_of(const std::vector<double>& a, const std::vector<double>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+  return ab / std::sqrt(aa * bb);
+}
+
 bool has_open_dimension(const Graph& graph) {
   for (ValueId id : graph.inputs)
     if (!graph.value(id).type.static_shape()) return true;
@@ -143,10 +150,13 @@ bool has_open_dimension(const Graph& graph) {
 
 }  // namespace
 
-Limits limits_for(const std::string& precision) {
+Limits limits_for(const std::string& precision, const Graph& graph) {
+  constexpr double least_cosine = 0.999;
+  for (const Node& node : graph.nodes)
+    if (node.op_type == "QuantizeLinear" || node.op_type == "DynamicQuantizeLinear") return {1e-4, 1e-7, least_cosine};
   if (precision == "float32") return {1e-4, 1e-7};
   if (precision == "float16" || precision == "bfloat16") return {1e-2, 1e-5};
-  return {5e-2, 1e-5};
+  return {1e-4, 1e-7, least_cosine};
 }
 
 std::string_view name(Verification::State state) {
@@ -182,6 +192,13 @@ OutputComparison compare_outputs(const std::string& name, const Tensor& referenc
   }
   c.difference = worst;
   c.agrees = worst <= limit;
+  if (real && limits.cosine > 0 && !c.agrees) {
+    const double cosine = cosine_of(r, x);
+    c.agrees = cosine >= limits.cosine;
+    char text[128];
+    std::snprintf(text, sizeof text, "the cosine between the two is %.6f, and at least %.6f is wanted", cosine, limits.cosine);
+    if (!c.agrees) c.problem = text;
+  }
   return c;
 }
 

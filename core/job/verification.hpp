@@ -11,11 +11,14 @@
 namespace lathe {
 
 // An element x of an output agrees with the reference r when |x - r| <= absolute + relative * (the largest |r| of that output). Integers,
-// booleans and strings must be equal; NaN and infinities must stand in the same places.
+// booleans and strings must be equal; NaN and infinities must stand in the same places. Quantised arithmetic rounds differently at ties in
+// every engine, and one tie moves a whole value by a step: there the cosine of the angle between the two outputs decides instead.
 struct Limits {
   double relative = 1e-4, absolute = 1e-7;
+  double cosine = 0;  // when positive, the least that is allowed, and the other two are not looked at
 };
-Limits limits_for(const std::string& precision);  // float32 1e-4; float16, bfloat16 1e-2; quantised 5e-2
+// float32 1e-4; float16, bfloat16 1e-2; quantised, be it by its precision or because the graph quantises: a cosine of 0.999.
+Limits limits_for(const std::string& precision, const Graph& graph);
 
 struct OutputComparison {
   std::string name;

@@ -376,7 +376,7 @@ class Compilation {
     bool open = false;
     for (ValueId id : original.inputs) open = open || !original.value(id).type.static_shape();
     try {
-      verification = verify_artifact(original, *artifact, limits_for(precision), job_.verify == "full", request_.threads);
+      verification = verify_artifact(original, *artifact, limits_for(precision, original), job_.verify == "full", request_.threads);
     } catch (const Error& e) {
       // Sizes that were made up for open dimensions may fit no real input of this model.
       if (e.code == Code::unsupported || (open && e.code == Code::failed)) return skip(e.diagnostics.front().text + "; pin the shapes with --shape");

@@ -14,6 +14,7 @@
 #include "core/ops/operator.hpp"
 #include "core/plugin/elf.hpp"
 #include "core/plugin/layout.hpp"
+#include "core/plugin/loading.hpp"
 #include "core/plugin/passes.hpp"
 #include "core/plugin/regions.hpp"
 #include "core/plugin/settings.hpp"
@@ -166,7 +167,7 @@ std::string check_frontend_errors(Subject& s) {
   for (const std::string& name : {std::string("empty"), std::string("garbage"), std::string("absent")}) {
     const std::string path = s.path(name + extension);
     void* self = nullptr;
-    plugin.check("create", [&] { return (self = f.create(&plugin.host())) ? LATHE_OK : LATHE_FAILED; });
+    plugin.check("create", [&] { return made(f.create(&plugin.host(), &self), self); });
     const std::unique_ptr<void, void (*)(void*)> owner(self, f.destroy);
     const lathe_import_request request = {sizeof request, 0, {path.data(), path.size()}, settings.data(), settings.size()};
     const lathe_graph_sink sink = {nullptr, [](void*, const lathe_graph* graph) {
@@ -192,9 +193,10 @@ std::string check_executor_errors(Subject& s) {
     const std::string path = s.path(name + extension);
     const lathe_load_request request = {sizeof request, 1, {path.data(), path.size()}, 0};
     must_refuse(plugin, "loading an artifact that is " + name, [&] {
-      void* self = e.load(&plugin.host(), &request);
-      if (self) e.unload(self);
-      return self ? LATHE_OK : LATHE_FAILED;
+      void* self = nullptr;
+      const lathe_code code = e.load(&plugin.host(), &request, &self);
+      if (code == LATHE_OK && self) e.unload(self);
+      return code;
     });
   }
   return {};
@@ -308,7 +310,7 @@ std::string check_compile(Subject& s, const std::string& file, const DeviceSpec&
       }
       throw;
     }
-    const Verification v = verify_artifact(region.graph, *executable, limits_for(target.precision), false, 2);
+    const Verification v = verify_artifact(region.graph, *executable, limits_for(target.precision, region.graph), false, 2);
     if (v.state == Verification::State::disagrees) fail(describe_disagreement(v).front().sentence());
     compared += v.state == Verification::State::agrees;
   }
@@ -326,9 +328,10 @@ std::string check_damage(Subject& s, const std::string& corpus) {
         write_file(path, std::string_view(bytes).substr(0, size));
         const lathe_load_request request = {sizeof request, 1, {path.data(), path.size()}, 0};
         must_refuse(plugin, "loading an artifact cut to " + std::to_string(size) + " of " + std::to_string(bytes.size()) + " bytes", [&] {
-          void* self = plugin.executor()->load(&plugin.host(), &request);
-          if (self) plugin.executor()->unload(self);
-          return self ? LATHE_OK : LATHE_FAILED;
+          void* self = nullptr;
+          const lathe_code code = plugin.executor()->load(&plugin.host(), &request, &self);
+          if (code == LATHE_OK && self) plugin.executor()->unload(self);
+          return code;
         });
       }
       return {};
@@ -357,7 +360,7 @@ std::string check_pass(Subject& s, const std::string& pass_name, const std::vect
       const auto expected = run_reference(before, inputs), found = run_reference(after, inputs);
       for (const auto& [name, tensor] : expected) {
         if (found.count(name) == 0) fail("output '" + name + "' of " + file + " is gone");
-        const OutputComparison c = compare_outputs(name, tensor, found.at(name), limits_for("float32"));
+        const OutputComparison c = compare_outputs(name, tensor, found.at(name), Limits{});
         if (!c.agrees) fail("output '" + name + "' of " + file + " changes its value at " + c.place);
       }
     }

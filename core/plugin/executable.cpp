@@ -14,7 +14,7 @@ class LoadedArtifact final : public Executable {
       : plugin_(plugin), executor_(*plugin.executor()), path_(path) {
     const std::string absolute = std::filesystem::absolute(path).string();
     const lathe_load_request request = {sizeof request, std::max(1u, threads), {absolute.data(), absolute.size()}, profile};
-    plugin.check("load", [&] { return (self_ = executor_.load(&plugin.host(), &request)) ? LATHE_OK : LATHE_FAILED; });
+    plugin.check("load", [&] { return made(executor_.load(&plugin.host(), &request, &self_), self_); });
     try {
       describe();
     } catch (...) {

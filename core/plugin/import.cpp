@@ -42,7 +42,7 @@ Graph import_model(Plugins& plugins, const std::string& path, const std::vector<
   const SettingList settings(resolve_options(plugin.manifest().name, declared, given), given);
 
   void* self = nullptr;
-  plugin.check("create", [&] { return (self = frontend.create(&plugin.host())) ? LATHE_OK : LATHE_FAILED; });
+  plugin.check("create", [&] { return made(frontend.create(&plugin.host(), &self), self); });
   // Destroyed when the last tensor that points into it is.
   Sink sink{plugin.host(), std::shared_ptr<void>(self, frontend.destroy), std::nullopt};
 

@@ -24,6 +24,7 @@ Backend::Backend(sdk::Host host, const sdk::CompileRequest& request)
       emit_(request.emit),
       stem_(request.stem),
       fast_math_(request.settings.flag("fast-math")),
+      level_(request.settings.text("level")[0] - '0'),
       machine_(resolve_machine(machine_request(request.settings, request.device))) {}
 
 sdk::BackendInfo Backend::info() {
@@ -61,6 +62,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   GenerateOptions options;
   options.threads = host_.threads();
   options.fast_math = fast_math_;
+  options.level = level_;
   options.bitcode = data_folder(host_);
   options.progress = [this](double fraction) { host_.progress("generating code", fraction); };
   options.cancelled = [this] { return host_.cancelled(); };

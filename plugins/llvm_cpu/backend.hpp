@@ -21,6 +21,7 @@ class Backend {
   sdk::Host host_;
   std::string emit_, stem_;
   bool fast_math_;
+  int level_;
   Machine machine_;
 };
 

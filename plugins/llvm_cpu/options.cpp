@@ -15,6 +15,12 @@ std::vector<sdk::Option> declared_options() {
       {"mattr", LATHE_OPTION_STRING, "", "Processor features to add and to leave out: +avx2,-avx512f; 'help' lists them.", {}, "mattr"},
       {"device", LATHE_OPTION_STRING, "", "The kind of processor as TVM names it: arm_cpu, x86_cpu, riscv_cpu.", {}, "device"},
       {"model", LATHE_OPTION_STRING, "", "The system on a chip: bcm2837, rk3588; 'help' lists them.", {}, "model"},
+      {"level",
+       LATHE_OPTION_CHOICE,
+       "3",
+       "How hard the code generator works: 1 compiles fastest, 4 tries hardest. Fusion and layouts are the same at every level.",
+       {"1", "2", "3", "4"},
+       nullptr},
       {"fast-math", LATHE_OPTION_BOOL, "false", "Let floating-point operations be reordered and approximated.", {}, nullptr},
   };
 }

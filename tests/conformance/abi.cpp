@@ -98,7 +98,7 @@ void take_through(const std::string& name) {
     request.device = {"ALL", 3}, request.precision = {"float32", 7}, request.emit = {"library", 7}, request.stem = {"made", 4};
     request.settings = settings.data(), request.setting_count = settings.size();
     void* self = nullptr;
-    plugin.check("create", [&] { return (self = backend.create(&plugin.host(), &request)) ? LATHE_OK : LATHE_FAILED; });
+    plugin.check("create", [&] { return backend.create(&plugin.host(), &request, &self); });
     return self;
   };
   CHECK(said([&] { create("-1"); }).find("the level is negative") != std::string::npos);

@@ -130,7 +130,7 @@ std::vector<char> compile_batch(const Batch& batch, const std::vector<const Kern
   llvm::LLVMContext context;
   silence(context);
   llvm::Module module(generated[batch.front()].function, context);
-  const auto target = make_target_machine(job.machine);
+  const auto target = make_target_machine(job.machine, job.options.level);
   prepare_module(module, job.machine, *target);
   const bool bitcode = std::holds_alternative<Generic>(*kernels[batch.front()]);
   for (const uint32_t i : batch) {
@@ -145,7 +145,7 @@ std::vector<char> compile_table(const Program& program, const std::vector<Genera
                                 const Job& job) {
   llvm::LLVMContext context;
   silence(context);
-  const auto target = make_target_machine(job.machine);
+  const auto target = make_target_machine(job.machine, job.options.level);
   const auto bitcode = read_bitcode(job.options.bitcode + "/driver-" + family_of(job.machine).name + ".bc");
   auto module = llvm::parseBitcodeFile(bitcode->getMemBufferRef(), context);
   if (!module) throw std::runtime_error("the driver's bitcode cannot be read: " + llvm::toString(module.takeError()));

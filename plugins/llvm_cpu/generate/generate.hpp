@@ -13,6 +13,7 @@ namespace lathe::llvm_cpu {
 struct GenerateOptions {
   unsigned threads = 2;  // kernels are compiled in parallel
   bool fast_math = false;
+  int level = 3;        // 1 to 4: how much LLVM's code generator works at instruction selection and register allocation
   std::string bitcode;  // folder with kernels-<family>.bc
   std::function<void(double)> progress;
   std::function<bool()> cancelled;

@@ -32,7 +32,7 @@ void initialize_targets() {
   });
 }
 
-std::unique_ptr<llvm::TargetMachine> make_target_machine(const Machine& machine) {
+std::unique_ptr<llvm::TargetMachine> make_target_machine(const Machine& machine, int level) {
   initialize_targets();
   std::string error;
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(machine.triple, error);
@@ -40,8 +40,8 @@ std::unique_ptr<llvm::TargetMachine> make_target_machine(const Machine& machine)
   const Family& family = family_of(machine);
   llvm::TargetOptions options;
   options.MCOptions.ABIName = family.abi;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(machine.triple, family.code_cpu, machine.features, options,
-                                                                          llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      machine.triple, family.code_cpu, machine.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, *llvm::CodeGenOpt::getLevel(level - 1)));
 }
 
 void prepare_module(llvm::Module& module, const Machine& machine, const llvm::TargetMachine& target) {

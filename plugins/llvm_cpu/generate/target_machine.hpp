@@ -16,7 +16,7 @@ namespace lathe::llvm_cpu {
 // Registers the code generators of all families, once.
 void initialize_targets();
 
-std::unique_ptr<llvm::TargetMachine> make_target_machine(const Machine& machine);
+std::unique_ptr<llvm::TargetMachine> make_target_machine(const Machine& machine, int level);
 
 // Sets triple, data layout and the flags that position-independent code wants.
 void prepare_module(llvm::Module& module, const Machine& machine, const llvm::TargetMachine& target);

@@ -160,7 +160,7 @@ void link_object(const Objects& objects, const std::string& path) {
 std::vector<char> weights_object(std::span<const uint8_t> weights, const Machine& machine) {
   llvm::LLVMContext context;
   llvm::Module module("lathe_weights", context);
-  const auto target = make_target_machine(machine);
+  const auto target = make_target_machine(machine, GenerateOptions{}.level);
   prepare_module(module, machine, *target);
   auto* bytes = llvm::ConstantDataArray::get(context, llvm::ArrayRef<uint8_t>(weights.data(), weights.size()));
   auto* global = new llvm::GlobalVariable(module, bytes->getType(), true, llvm::GlobalValue::ExternalLinkage, bytes, "lathe_weights_1");

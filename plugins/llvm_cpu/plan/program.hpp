@@ -15,7 +15,7 @@ namespace lathe::llvm_cpu {
 
 // How a float tensor of shape [N, C, H, W] lies in memory.
 enum class Layout {
-  plain,   // row major, as ONNX has it
+  plain,  // row major, as ONNX has it
   // [N][ceil(C/B)][H][W][B] with B = Machine::block(). What lies in the lanes beyond C is unspecified (any bits, NaN included): no kernel
   // lets it reach a valid channel, so elementwise work may run over the padding as if it were data.
   blocked
@@ -25,7 +25,7 @@ enum class Layout {
 struct Image {
   int64_t channels = 0, height = 0, width = 0;
   Layout layout = Layout::plain;
-  int64_t batch_stride = 0;  // floats from one batch item to the next
+  int64_t batch_stride = 0;    // floats from one batch item to the next
   int64_t channel_stride = 0;  // of a plain convolution output: floats from one channel to the next; 0: height * width
   bool operator==(const Image&) const = default;
 };
@@ -35,16 +35,37 @@ struct Image {
 // the last one is the result.
 struct Expression {
   enum class Operation {
-    add, subtract, multiply, divide, maximum, minimum, power,                            // a, b
-    negate, absolute, exponential, logarithm, square_root, reciprocal, floor, ceiling,   // a
-    round_even, sigmoid, tanh, erf, sign, sine, cosine,                                  // a
-    relu, silu, hard_swish,                                                              // a
-    leaky_relu,    // a; p = slope
-    clip,          // a; p = lowest, q = highest
-    hard_sigmoid,  // a; p = alpha, q = beta: max(0, min(1, p a + q))
-    elu,           // a; p = alpha
-    fake_quantise, // a; p = scale, q = zero point, r = lowest, s = highest integer: (clamp(round_even(a / p) + q, r, s) - q) p
-    constant       // p
+    add,
+    subtract,
+    multiply,
+    divide,
+    maximum,
+    minimum,
+    power,  // a, b
+    negate,
+    absolute,
+    exponential,
+    logarithm,
+    square_root,
+    reciprocal,
+    floor,
+    ceiling,  // a
+    round_even,
+    sigmoid,
+    tanh,
+    erf,
+    sign,
+    sine,
+    cosine,  // a
+    relu,
+    silu,
+    hard_swish,     // a
+    leaky_relu,     // a; p = slope
+    clip,           // a; p = lowest, q = highest
+    hard_sigmoid,   // a; p = alpha, q = beta: max(0, min(1, p a + q))
+    elu,            // a; p = alpha
+    fake_quantise,  // a; p = scale, q = zero point, r = lowest, s = highest integer: (clamp(round_even(a / p) + q, r, s) - q) p
+    constant        // p
   };
   struct Instruction {
     Operation operation;
@@ -58,14 +79,18 @@ struct Expression {
 };
 
 // How an epilogue's further operand is addressed from an output element.
-enum class Access { same /* an image or matrix like the output, with its own batch_stride */, per_channel /* [C], or [N] of a matrix product */, scalar };
+enum class Access {
+  same /* an image or matrix like the output, with its own batch_stride */,
+  per_channel /* [C], or [N] of a matrix product */,
+  scalar
+};
 struct EpilogueOperand {
   Access access = Access::same;
   int64_t batch_stride = 0;  // for `same`
   bool operator==(const EpilogueOperand&) const = default;
 };
 struct Epilogue {
-  Expression expression;                 // operand 0: the accumulator with bias added
+  Expression expression;                  // operand 0: the accumulator with bias added
   std::vector<EpilogueOperand> operands;  // operand 1, 2, ...
   bool operator==(const Epilogue&) const = default;
 };
@@ -91,14 +116,14 @@ struct TransposedConvolution {
 
 // C[b] = A[b] B[b] (+ bias). Arguments: A, B (packed when constant_b), bias when `bias` (floats [N]), epilogue operands..., C.
 struct MatrixProduct {
-  std::vector<int64_t> batch;                             // batch dimensions of C, outermost first
-  std::vector<int64_t> a_batch_stride, b_batch_stride;    // in floats, 0 where broadcast
+  std::vector<int64_t> batch;                           // batch dimensions of C, outermost first
+  std::vector<int64_t> a_batch_stride, b_batch_stride;  // in floats, 0 where broadcast
   int64_t m = 0, n = 0, k = 0;
-  int64_t a_row_stride = 0, a_column_stride = 1;          // floats; a_column_stride 1 or a_row_stride 1 (transposed A)
-  int64_t b_row_stride = 0, b_column_stride = 1;          // when not constant_b
-  bool constant_b = false;                                // one matrix for all batches, packed by pack_matrix
+  int64_t a_row_stride = 0, a_column_stride = 1;  // floats; a_column_stride 1 or a_row_stride 1 (transposed A)
+  int64_t b_row_stride = 0, b_column_stride = 1;  // when not constant_b
+  bool constant_b = false;                        // one matrix for all batches, packed by pack_matrix
   bool bias = false;
-  Epilogue epilogue;                                      // `same`: C's shape, contiguous; `per_channel`: [N]
+  Epilogue epilogue;  // `same`: C's shape, contiguous; `per_channel`: [N]
   bool operator==(const MatrixProduct&) const = default;
 };
 
@@ -123,11 +148,11 @@ struct Upsampling {
 // Elementwise chains, and with an empty expression every strided copy (transpose, slice, a part of a concatenation, expand).
 // All tensors are addressed by strides over the same (collapsed) dimensions. Arguments: operands..., output.
 struct Elementwise {
-  std::vector<int64_t> dimensions;                     // outermost first
-  std::vector<std::vector<int64_t>> operand_strides;   // in elements; 0 where broadcast; one list per operand
+  std::vector<int64_t> dimensions;                    // outermost first
+  std::vector<std::vector<int64_t>> operand_strides;  // in elements; 0 where broadcast; one list per operand
   std::vector<int64_t> output_strides;
   Expression expression;
-  int32_t element_bytes = 4;                           // copies (empty expression) also move 1, 2 and 8 byte elements
+  int32_t element_bytes = 4;  // copies (empty expression) also move 1, 2 and 8 byte elements
   bool operator==(const Elementwise&) const = default;
 };
 
@@ -175,8 +200,8 @@ inline constexpr BufferId no_buffer = UINT32_MAX;
 
 struct Buffer {
   enum class Kind { input, output, weights, arena } kind = Kind::arena;
-  uint32_t index = 0;    // of the model's input or output
-  uint64_t offset = 0;   // bytes in the weights or the arena, or into the input or output
+  uint32_t index = 0;   // of the model's input or output
+  uint64_t offset = 0;  // bytes in the weights or the arena, or into the input or output
   uint64_t bytes = 0;
 };
 
@@ -197,7 +222,7 @@ struct TensorInterface {
 struct Program {
   std::vector<TensorInterface> inputs, outputs;
   std::vector<Buffer> buffers;
-  std::vector<Step> steps;  // in order
+  std::vector<Step> steps;       // in order
   std::vector<uint8_t> weights;  // packed constants, each 64-byte aligned
   uint64_t arena_bytes = 0;
 };

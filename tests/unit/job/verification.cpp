@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/base/diagnostic.hpp"
+#include "core/ir/text.hpp"
 
 namespace {
 using namespace lathe;
@@ -89,13 +90,28 @@ TEST_CASE("an artifact is run beside the reference on one or several inputs") {
   Graph graph = relu_graph();
   TensorInfo info{"x", graph.value(graph.inputs[0]).type};
   Echo good(info, 0), bad(info, 0.5f);
-  Verification v = verify_artifact(graph, good, limits_for("float32"), false, 1);
+  Verification v = verify_artifact(graph, good, limits_for("float32", graph), false, 1);
   CHECK(v.state == Verification::State::agrees);
   CHECK(v.inputs == 1);
-  CHECK(verify_artifact(graph, good, limits_for("float32"), true, 1).inputs == 7);
-  v = verify_artifact(graph, bad, limits_for("float32"), true, 1);
+  CHECK(verify_artifact(graph, good, limits_for("float32", graph), true, 1).inputs == 7);
+  v = verify_artifact(graph, bad, limits_for("float32", graph), true, 1);
   CHECK(v.state == Verification::State::disagrees);
   std::vector<Diagnostic> said = describe_disagreement(v);
   REQUIRE(said.size() == 1);
   CHECK(said[0].text.find("output 'y' differs from the reference engine by 0.5") == 0);
+}
+
+TEST_CASE("quantised outputs are compared by the angle between them") {
+  Graph graph = parse_text(
+      "<ir_version: 10, opset_import: [\"\": 26]> g (float[4] x) => (float[4] y) <float s = {0.1}> { q = QuantizeLinear (x, s) y = DequantizeLinear "
+      "(q, s) }");
+  const Limits limits = limits_for("float32", graph);
+  CHECK(limits.cosine == doctest::Approx(0.999));
+  auto tensor = [](std::vector<float> values) { return Tensor::of<float>(DataType::float32, {4}, std::span<const float>(values)); };
+  CHECK(compare_outputs("y", tensor({1, 2, 3, 4}), tensor({1, 2, 3, 4.1F}), limits).agrees);  // one step at a tie
+  const OutputComparison other = compare_outputs("y", tensor({1, 2, 3, 4}), tensor({4, 3, 2, 1}), limits);
+  CHECK_FALSE(other.agrees);
+  CHECK(other.problem.find("cosine") != std::string::npos);
+  CHECK_FALSE(compare_outputs("y", tensor({1, 2, 3, 4}), tensor({1, 2, 3, NAN}), limits).agrees);
+  CHECK(limits_for("float32", parse_text("<ir_version: 10, opset_import: [\"\": 26]> g (float[4] x) => (float[4] y) { y = Relu (x) }")).cosine == 0);
 }

@@ -72,7 +72,8 @@ typedef struct lathe_backend {
   size_t option_count, option_stride;
   const char* const* emits;            /* static, NULL-terminated; what --emit may ask; the first is what a package holds: "library" */
   int64_t opset_lowest, opset_highest; /* opsets it accepts; 0, 0: the canonical one */
-  void* (*create)(const lathe_host* host, const lathe_compile_request* request); /* NULL: failed, reported */
+  /* Sets *self and returns LATHE_OK, or reports and returns why not: LATHE_USAGE for an option's value that makes no sense. */
+  lathe_code (*create)(const lathe_host* host, const lathe_compile_request* request, void** self);
   void (*destroy)(void* self);
   /* The device that `--target NAME` without device means for these options (a triple may decide). Static string; optional. */
   const char* (*default_device)(const lathe_setting* settings, size_t setting_count);

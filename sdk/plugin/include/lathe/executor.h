@@ -57,7 +57,8 @@ typedef struct lathe_executor {
   const char* const* extensions; /* static, NULL-terminated, without dot */
   /* How sure it is that it can run the file, 0 to 100. Looks at the first bytes (at most 4096). Reports nothing. */
   int32_t (*recognise)(const void* head, size_t head_size, uint64_t file_size, lathe_string path);
-  void* (*load)(const lathe_host* host, const lathe_load_request* request); /* NULL: failed, reported */
+  /* Sets *self and returns LATHE_OK, or reports and returns why not: LATHE_UNSUPPORTED for an artifact of another processor. */
+  lathe_code (*load)(const lathe_host* host, const lathe_load_request* request, void** self);
   void (*unload)(void* self);
   const lathe_interface* (*describe)(void* self); /* valid until unload */
   lathe_code (*run)(void* self, const lathe_buffer* inputs, size_t input_count, const lathe_buffer_sink* sink);

@@ -29,8 +29,8 @@ typedef struct lathe_frontend {
   size_t option_count, option_stride;
   /* How sure it is that the file is its own, 0 (no) to 100: looks at the first bytes (at most 4096) and the path. Reports nothing. */
   int32_t (*recognise)(const void* head, size_t head_size, uint64_t file_size, lathe_string path);
-  void* (*create)(const lathe_host* host); /* NULL: failed, reported */
-  void (*destroy)(void* self);             /* the graph's tensor bytes may go now */
+  lathe_code (*create)(const lathe_host* host, void** self); /* sets *self and returns LATHE_OK, or reports and returns why not */
+  void (*destroy)(void* self);                               /* the graph's tensor bytes may go now */
   /* Reads the file and calls sink->accept exactly once. The file is hostile until checked. Reports every problem found. */
   lathe_code (*import_model)(void* self, const lathe_import_request* request, const lathe_graph_sink* sink);
 } lathe_frontend;

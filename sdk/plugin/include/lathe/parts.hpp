@@ -81,10 +81,8 @@ struct Instance {
   T part;
 };
 template <class T, class... Arguments>
-void* create(const lathe_host* host, const Arguments&... arguments) noexcept {
-  Instance<T>* instance = nullptr;
-  guard(host, [&] { instance = new Instance<T>(host, arguments...); });
-  return instance;
+lathe_code create(const lathe_host* host, void** self, const Arguments&... arguments) noexcept {
+  return guard(host, [&] { *self = new Instance<T>(host, arguments...); });
 }
 template <class T>
 void destroy(void* self) noexcept {
@@ -154,7 +152,7 @@ class FrontendPart {
                             options.size(),
                             sizeof(lathe_option),
                             &detail::recognise<T>,
-                            [](const lathe_host* host) { return detail::create<Kept>(host); },
+                            [](const lathe_host* host, void** self) { return detail::create<Kept>(host, self); },
                             &detail::destroy<Kept>,
                             &FrontendPart::import_model};
   };
@@ -250,14 +248,12 @@ class BackendPart {
 
  private:
   using Self = detail::Instance<T>;
-  static void* create(const lathe_host* host, const lathe_compile_request* r) noexcept {
-    void* self = nullptr;
-    guard(host, [&] {
+  static lathe_code create(const lathe_host* host, const lathe_compile_request* r, void** self) noexcept {
+    return guard(host, [&] {
       const CompileRequest request{std::string(view(r->device)), std::string(view(r->precision)), std::string(view(r->emit)),
                                    std::string(view(r->stem)), Settings(r->settings, r->setting_count)};
-      self = new Self(host, request);
+      *self = new Self(host, request);
     });
-    return self;
   }
   static lathe_code claim(void* self, const lathe_graph* graph, const lathe_verdict_sink* sink) noexcept {
     auto* s = static_cast<Self*>(self);
@@ -402,10 +398,8 @@ class ExecutorPart {
 
  private:
   using Self = detail::Instance<T>;
-  static void* load(const lathe_host* host, const lathe_load_request* r) noexcept {
-    void* self = nullptr;
-    guard(host, [&] { self = new Self(host, LoadRequest{std::string(view(r->path)), r->threads, r->profile != 0}); });
-    return self;
+  static lathe_code load(const lathe_host* host, const lathe_load_request* r, void** self) noexcept {
+    return guard(host, [&] { *self = new Self(host, LoadRequest{std::string(view(r->path)), r->threads, r->profile != 0}); });
   }
   static const lathe_interface* describe(void* self) noexcept {
     const lathe_interface* interface = nullptr;

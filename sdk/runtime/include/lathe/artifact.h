@@ -54,7 +54,7 @@ typedef struct lathe_artifact_run {
   void* scratch;       /* prepare()'s scratch_bytes, 64-byte aligned, not shared with another run at the same time */
   const void* weights; /* base address of the mapped weights, page aligned */
   const lathe_artifact_threads* threads;
-  uint64_t* nanoseconds; /* NULL, or one counter per kernel to which the run adds its time */
+  uint64_t* nanoseconds;   /* NULL, or one counter per kernel to which the run adds its time */
   uint64_t (*clock)(void); /* nanoseconds now; needed when `nanoseconds` is set */
 } lathe_artifact_run;
 
