@@ -9,8 +9,9 @@ namespace lathe {
 // Error(unsupported) with one diagnostic: path, reason, next step. The library stays mapped and the result alive until the process ends.
 Plugin& load_plugin(const Manifest& manifest, const HostServices& services);
 
-// What create() or load() returned: a plugin that says yes and hands over nothing broke its contract.
-inline lathe_code made(lathe_code code, const void* self) { return code == LATHE_OK && !self ? lathe_code{LATHE_INTERNAL} : code; }
+// What create() or load() returned: a plugin that says yes and hands over nothing broke its contract. `self` is a reference because the call
+// that sets it is the other argument.
+inline lathe_code made(lathe_code code, void* const& self) { return code == LATHE_OK && !self ? lathe_code{LATHE_INTERNAL} : code; }
 
 // Reports a diagnostic as if the plugin had: for host functions that are called by a plugin and fail.
 void report_through(const lathe_host& host, const Diagnostic& diagnostic);
