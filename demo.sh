@@ -12,12 +12,10 @@ artifact=$("$lathe" compile "$root/examples/detector.onnx" -o "$out" | tail -n 1
 echo
 "$build/bin/detect" "$artifact" "$picture" "$out/detections.png"
 "$lathe" bench "$artifact"
-cat <<EOF
-
-The picture with the boxes drawn: $out/detections.png
-
-Worth trying next:
-  $lathe bench $artifact --threads 1 --profile
-  $lathe compile $root/examples/detector.onnx --target "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72" -o $out
-  $lathe targets
-EOF
+echo
+echo "The picture with the boxes drawn: $out/detections.png"
+echo
+echo "Worth trying next:"
+printf '  %q bench %q --threads 1 --profile\n' "$lathe" "$artifact"
+printf '  %q compile %q --target "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72" -o %q\n' "$lathe" "$root/examples/detector.onnx" "$out"
+printf '  %q targets\n' "$lathe"
