@@ -355,7 +355,8 @@ int32_t run_package(Package* package, const lathe_model_run_request& request, Me
     Slot& slot = package->slots[package->input_slots[i]];
     const lathe_model_tensor& given = request.inputs[i];
     if (given.rank != slot.rank || given.type != slot.type) {
-      say(message, "input '%s' has another data type or rank than the model's", slot.name);
+      say(message, "input '%s' has data type %d and rank %llu; expected data type %d and rank %llu (types by ONNX's TensorProto.DataType)", slot.name,
+          given.type, static_cast<unsigned long long>(given.rank), slot.type, static_cast<unsigned long long>(slot.rank));
       return LATHE_RUNTIME_USAGE;
     }
     if (slot.rank) memcpy(slot.dimensions, given.dimensions, slot.rank * sizeof(int64_t));
