@@ -11,6 +11,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "picture.hpp"
@@ -63,7 +64,9 @@ float intersection_over_union(const Detection& a, const Detection& b) {
 
 // Greedy non-maximum suppression: the best box of a class silences those of its class that overlap it by more than `limit`.
 std::vector<Detection> suppress(std::vector<Detection> found, float limit) {
-  std::stable_sort(found.begin(), found.end(), [](const Detection& a, const Detection& b) { return a.score > b.score; });
+  std::sort(found.begin(), found.end(), [](const Detection& a, const Detection& b) {
+    return std::tie(b.score, a.left, a.top, a.right, a.bottom, a.kind) < std::tie(a.score, b.left, b.top, b.right, b.bottom, b.kind);
+  });
   std::vector<Detection> kept;
   for (const Detection& d : found) {
     const bool silenced =

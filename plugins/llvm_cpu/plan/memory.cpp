@@ -77,7 +77,11 @@ void place(const StepList& list, Program& program) {
   std::vector<uint32_t> order;
   for (uint32_t s = 0; s < list.storages.size(); ++s)
     if (list.storages[s].kind == Buffer::Kind::arena && owner[s] == s && lives[s].first != UINT32_MAX) order.push_back(s);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return list.storages[a].bytes > list.storages[b].bytes; });
+  // Largest first; among equals in the order they were made, so that the same model gives the same addresses.
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const uint64_t x = list.storages[a].bytes, y = list.storages[b].bytes;
+    return x != y ? x > y : a < b;
+  });
 
   std::vector<uint32_t> placed;
   for (const uint32_t s : order) {
