@@ -2,7 +2,8 @@
 //
 //   ./model INPUT... [-o FOLDER] [-t THREADS]
 //
-// One INPUT per input of the model, in its order: .npy, or any other name for raw bytes. Outputs are written as FOLDER/<name>.npy.
+// One INPUT per input of the model, in its order: .npy, or any other name for raw bytes. Outputs are written as FOLDER/<name>.npy; FOLDER is
+// made when it does not exist.
 #include <errno.h>
 #include <fcntl.h>
 #include <lathe/runtime.h>
@@ -175,6 +176,10 @@ int main(int argc, char** argv) {
       ++given;
   }
   if (given != table.input_count) return usage(argv[0]);
+  if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+    fprintf(stderr, "error: cannot make the folder '%s': %s\n", folder, strerror(errno));
+    return 1;
+  }
   const void* weights = own_weights();
   if (!weights) return 1;
   lathe_model* model = nullptr;

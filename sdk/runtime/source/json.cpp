@@ -1,3 +1,4 @@
+// JSON in place: checking the whole text once, then walking it by skipping values.
 #include "json.hpp"
 
 #include <stdlib.h>

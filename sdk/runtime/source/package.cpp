@@ -1,3 +1,4 @@
+// Packages: reading the model JSON, opening the stages, handing tensors from one to the next.
 #include "package.hpp"
 
 #include <dirent.h>
