@@ -34,10 +34,10 @@ class LoadedArtifact final : public Executable {
     std::vector<lathe_buffer> buffers;
     for (const Tensor& t : inputs) {
       buffers.push_back({sizeof(lathe_buffer), static_cast<int32_t>(t.type), t.dimensions.data(), t.dimensions.size(),
-                         const_cast<std::byte*>(t.bytes.data), t.bytes.size, nullptr});
+                         const_cast<std::byte*>(t.bytes.data), t.bytes.size, nullptr, LATHE_KIND_TENSOR, 1, nullptr, 0, 0});
     }
     Sink sink{*this, std::vector<std::optional<Tensor>>(outputs_.size())};
-    const lathe_buffer_sink out = {&sink, &allocate};
+    const lathe_buffer_sink out = {&sink, &allocate, nullptr};
     plugin_.check("run", [&] { return executor_.run(self_, buffers.data(), buffers.size(), &out); });
     std::vector<Tensor> results;
     for (size_t i = 0; i < outputs_.size(); ++i) {

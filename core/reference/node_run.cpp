@@ -1,6 +1,7 @@
 // See node_run.hpp.
 #include "core/reference/node_run.hpp"
 
+#include <deque>
 #include <memory>
 
 #include "core/ops/node_inference.hpp"
@@ -17,7 +18,12 @@ namespace {
   throw Error(Code::failed, std::move(d));
 }
 
-std::vector<kernels::Attribute> kernel_attributes(const Node& node) {
+kernels::Tensor kernel_tensor(const Tensor& tensor) {
+  return {const_cast<std::byte*>(tensor.bytes.data), tensor.dimensions.data(), int32_t(tensor.dimensions.size()), kernels::Type(tensor.type)};
+}
+
+// `tensors` keeps what tensor attributes point to.
+std::vector<kernels::Attribute> kernel_attributes(const Node& node, std::deque<kernels::Tensor>& tensors) {
   std::vector<kernels::Attribute> list;
   for (const auto& [name, attribute] : node.attributes) {
     kernels::Attribute a{name.c_str(), nullptr, nullptr, nullptr, 1};
@@ -36,18 +42,13 @@ std::vector<kernels::Attribute> kernel_attributes(const Node& node) {
       a.floats = floats->data();
       a.count = int64_t(floats->size());
     } else if (const auto* tensor = std::get_if<Tensor>(&attribute.value)) {
-      a.string = reinterpret_cast<const char*>(tensor->bytes.data);
-      a.count = tensor->size();
+      a.tensor = &tensors.emplace_back(kernel_tensor(*tensor));
     } else {
       continue;
     }
     list.push_back(a);
   }
   return list;
-}
-
-kernels::Tensor kernel_tensor(const Tensor& tensor) {
-  return {const_cast<std::byte*>(tensor.bytes.data), tensor.dimensions.data(), int32_t(tensor.dimensions.size()), kernels::Type(tensor.type)};
 }
 
 std::vector<OutputFacts> infer_outputs(const Operator& op, const Node& node, std::span<const Tensor* const> inputs) {
@@ -85,7 +86,8 @@ std::optional<std::vector<Tensor>> run_node(const Operator& op, const Node& node
   std::vector<kernels::Tensor> input_tensors, output_tensors;
   for (const Tensor* t : inputs) input_tensors.push_back(t ? kernel_tensor(*t) : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
   for (const Tensor& t : outputs) output_tensors.push_back(kernel_tensor(t));
-  const std::vector<kernels::Attribute> attributes = kernel_attributes(node);
+  std::deque<kernels::Tensor> attribute_tensors;
+  const std::vector<kernels::Attribute> attributes = kernel_attributes(node, attribute_tensors);
   const char* error = nullptr;
   kernels::Call call{};
   call.inputs = input_tensors.data();

@@ -14,7 +14,7 @@ constexpr uint32_t most_threads = 64;
 struct Name {
   std::string_view domain, op_type;
 };
-#define LATHE_NAME(domain, op_type, function) {domain, #op_type},
+#define LATHE_NAME(domain, op_type, function, shape) {domain, #op_type},
 constexpr Name names[] = {LATHE_KERNELS(LATHE_NAME)};
 
 struct Scratch {

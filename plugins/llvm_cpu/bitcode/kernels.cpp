@@ -7,11 +7,12 @@ struct KernelEntry {
   const char* domain;
   const char* op_type;
   kernels::Kernel kernel;
+  kernels::ShapeFunction shape;  // nullptr: the kernel gives its outputs their shapes
 };
 }  // namespace lathe::llvm_cpu
 
-#define LATHE_ENTRY(domain, op_type, function) {domain, #op_type, &lathe::kernels::function},
+#define LATHE_ENTRY(domain, op_type, function, shape) {domain, #op_type, &lathe::kernels::function, lathe::kernels::shape},
 extern "C" {
 extern const lathe::llvm_cpu::KernelEntry lathe_kernel_table[];
-const lathe::llvm_cpu::KernelEntry lathe_kernel_table[] = {LATHE_KERNELS(LATHE_ENTRY){nullptr, nullptr, nullptr}};
+const lathe::llvm_cpu::KernelEntry lathe_kernel_table[] = {LATHE_KERNELS(LATHE_ENTRY){nullptr, nullptr, nullptr, nullptr}};
 }

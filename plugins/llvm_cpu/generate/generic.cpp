@@ -29,9 +29,10 @@ class Wrapper {
         i32_(llvm::Type::getInt32Ty(context_)),
         i64_(llvm::Type::getInt64Ty(context_)),
         tensor_(llvm::StructType::get(context_, {pointer_, pointer_, i32_, i32_})),
-        attribute_(llvm::StructType::get(context_, {pointer_, pointer_, pointer_, pointer_, i64_})),
+        attribute_(llvm::StructType::get(context_, {pointer_, pointer_, pointer_, pointer_, i64_, pointer_, pointer_})),
         call_(llvm::StructType::get(
-            context_, {pointer_, pointer_, pointer_, i32_, i32_, i32_, i32_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_})) {}
+            context_, {pointer_, pointer_, pointer_, i32_, i32_, i32_, i32_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_})) {
+  }
 
   llvm::Function* make(llvm::Function* target, const std::string& name) {
     auto* function =
@@ -56,6 +57,7 @@ class Wrapper {
                                               i32(opset),
                                               parallel_for,
                                               parallel_context,
+                                              null(),
                                               null(),
                                               null(),
                                               scratch,
@@ -124,8 +126,9 @@ class Wrapper {
     std::vector<llvm::Constant*> entries;
     for (const Generic::Attribute& a : kernel_.attributes) {
       const bool is_text = a.ints.empty() && a.floats.empty();
-      entries.push_back(llvm::ConstantStruct::get(attribute_, {text(a.name), ints(a.ints), floats(a.floats), is_text ? text(a.text) : null(),
-                                                               llvm::ConstantInt::get(i64_, is_text ? 1 : a.ints.size() + a.floats.size())}));
+      entries.push_back(
+          llvm::ConstantStruct::get(attribute_, {text(a.name), ints(a.ints), floats(a.floats), is_text ? text(a.text) : null(),
+                                                 llvm::ConstantInt::get(i64_, is_text ? 1 : a.ints.size() + a.floats.size()), null(), null()}));
     }
     return constant(llvm::ConstantArray::get(llvm::ArrayType::get(attribute_, entries.size()), entries));
   }

@@ -305,7 +305,7 @@ class Interpreter {
   }
 
   void execute(const Generic& k) {
-#define ENTRY(domain, name, function) {{domain, #name}, &kernels::function},
+#define ENTRY(domain, name, function, shape) {{domain, #name}, &kernels::function},
     static const std::map<std::pair<std::string, std::string>, kernels::Kernel> table = {LATHE_KERNELS(ENTRY)};
 #undef ENTRY
     const auto found = table.find({k.domain, k.op_type});

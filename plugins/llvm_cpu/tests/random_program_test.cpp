@@ -26,7 +26,7 @@ int64_t count(const Shape& shape) { return std::accumulate(shape.begin(), shape.
 // The few operators that programs are made of.
 kernels::Kernel kernel_of(const std::string& op_type) {
   static const std::pair<const char*, kernels::Kernel> table[] = {
-#define LATHE_PAIR(domain, op, function) {#op, &kernels::function},
+#define LATHE_PAIR(domain, op, function, shape) {#op, &kernels::function},
       LATHE_KERNELS(LATHE_PAIR)};
   for (const auto& [name, kernel] : table)
     if (op_type == name) return kernel;

@@ -9,7 +9,7 @@ using namespace lathe;
 
 TEST_CASE("every kernel belongs to an operator and every operator but Constant has one") {
   std::map<std::string, kernels::Kernel> listed;
-#define LATHE_ROW(domain, name, function) listed[domain ":" #name] = kernels::function;
+#define LATHE_ROW(domain, name, function, shape) listed[domain ":" #name] = kernels::function;
   LATHE_KERNELS(LATHE_ROW)
 #undef LATHE_ROW
   std::set<std::string> known;

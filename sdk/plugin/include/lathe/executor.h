@@ -6,22 +6,28 @@
 extern "C" {
 #endif
 
-/* A tensor's bytes for one run: packed, row major. */
+/* A value for one run: a tensor's bytes, packed and row major; or a sequence, or an optional, made of such. */
 typedef struct lathe_buffer {
   uint32_t struct_size;
   int32_t type;
   const int64_t* dimensions;
   size_t rank;
-  void* data; /* inputs are only read */
-  uint64_t size;
-  const char* device; /* NULL: host memory; else a device of this executor */
+  void* data;                          /* inputs are only read; of LATHE_STRING tensors: an array of lathe_string */
+  uint64_t size;                       /* bytes at data */
+  const char* device;                  /* NULL: host memory; else a device of this executor */
+  int32_t kind;                        /* LATHE_KIND_... */
+  int32_t present;                     /* of optionals: 0 when there is nothing in it; 1 for everything else */
+  const struct lathe_buffer* elements; /* of sequences: one tensor each; `type` is theirs, data, dimensions and rank are unused */
+  size_t element_count, element_stride;
 } lathe_buffer;
 
-/* Outputs leave through it: the executor asks for each output's bytes once, with the shape this run gives it, and fills them. */
+/* Outputs leave through it: the executor asks for each tensor's bytes once, with the shape this run gives it, and fills them. */
 typedef struct lathe_buffer_sink {
   void* context;
   void* (*allocate)(void* context, uint32_t output, int32_t type, const int64_t* dimensions, size_t rank,
                     uint64_t size); /* 64-byte aligned; NULL: failed */
+  /* In place of allocate for outputs whose memory the executor owns: strings, sequences and optionals. Copies all of it. */
+  lathe_code (*put)(void* context, uint32_t output, const lathe_buffer* value);
 } lathe_buffer_sink;
 
 typedef struct lathe_load_request {

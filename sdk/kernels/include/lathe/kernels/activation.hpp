@@ -1,6 +1,6 @@
 // Activation functions: elementwise, some with parameters as attributes or inputs.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -104,23 +104,23 @@ inline void clip(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_ACTIVATION(X)        \
-  X("", Relu, relu)                        \
-  X("", LeakyRelu, leaky_relu)             \
-  X("", ThresholdedRelu, thresholded_relu) \
-  X("", Sigmoid, sigmoid)                  \
-  X("", HardSigmoid, hard_sigmoid)         \
-  X("", HardSwish, hard_swish)             \
-  X("", Tanh, tanh)                        \
-  X("", Elu, elu)                          \
-  X("", Celu, celu)                        \
-  X("", Selu, selu)                        \
-  X("", Softplus, softplus)                \
-  X("", Softsign, softsign)                \
-  X("", Mish, mish)                        \
-  X("", Swish, swish)                      \
-  X("", Gelu, gelu)                        \
-  X("", PRelu, prelu)                      \
-  X("", Clip, clip)
+#define LATHE_KERNELS_ACTIVATION(X)                      \
+  X("", Relu, relu, shapes::same)                        \
+  X("", LeakyRelu, leaky_relu, shapes::same)             \
+  X("", ThresholdedRelu, thresholded_relu, shapes::same) \
+  X("", Sigmoid, sigmoid, shapes::same)                  \
+  X("", HardSigmoid, hard_sigmoid, shapes::same)         \
+  X("", HardSwish, hard_swish, shapes::same)             \
+  X("", Tanh, tanh, shapes::same)                        \
+  X("", Elu, elu, shapes::same)                          \
+  X("", Celu, celu, shapes::same)                        \
+  X("", Selu, selu, shapes::same)                        \
+  X("", Softplus, softplus, shapes::same)                \
+  X("", Softsign, softsign, shapes::same)                \
+  X("", Mish, mish, shapes::same)                        \
+  X("", Swish, swish, shapes::same)                      \
+  X("", Gelu, gelu, shapes::same)                        \
+  X("", PRelu, prelu, shapes::same)                      \
+  X("", Clip, clip, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,8 +1,9 @@
 // Every kernel family, and the list of all kernels.
 //
-// LATHE_KERNELS(X) expands X(domain, Operator, function) for each operator that has a kernel; LATHE_KERNELS_<FAMILY>(X) does so for one
-// family. Operators that want working memory (Call::scratch) stand in LATHE_KERNEL_SCRATCH(X) with the function that says how much.
-// Without it (Call::scratch == nullptr) they still work, but slower.
+// LATHE_KERNELS(X) expands X(domain, Operator, kernel, shape function) for each operator that has a kernel; LATHE_KERNELS_<FAMILY>(X) does so
+// for one family. shapes::by_kernel (nullptr) stands where the kernel gives its outputs their shapes itself. Operators that want working memory
+// (Call::scratch) stand in LATHE_KERNEL_SCRATCH(X) with the function that says how much. Without it (Call::scratch == nullptr) they still work, but
+// slower.
 #pragma once
 #include "lathe/kernels/activation.hpp"
 #include "lathe/kernels/comparison.hpp"

@@ -75,18 +75,18 @@ inline void is_inf(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_COMPARISON(X)       \
-  X("", Equal, equal)                     \
-  X("", Less, less)                       \
-  X("", LessOrEqual, less_or_equal)       \
-  X("", Greater, greater)                 \
-  X("", GreaterOrEqual, greater_or_equal) \
-  X("", And, logical_and)                 \
-  X("", Or, logical_or)                   \
-  X("", Xor, logical_xor)                 \
-  X("", Not, logical_not)                 \
-  X("", Where, where)                     \
-  X("", IsNaN, is_nan)                    \
-  X("", IsInf, is_inf)
+#define LATHE_KERNELS_COMPARISON(X)                          \
+  X("", Equal, equal, shapes::broadcast)                     \
+  X("", Less, less, shapes::broadcast)                       \
+  X("", LessOrEqual, less_or_equal, shapes::broadcast)       \
+  X("", Greater, greater, shapes::broadcast)                 \
+  X("", GreaterOrEqual, greater_or_equal, shapes::broadcast) \
+  X("", And, logical_and, shapes::broadcast)                 \
+  X("", Or, logical_or, shapes::broadcast)                   \
+  X("", Xor, logical_xor, shapes::broadcast)                 \
+  X("", Not, logical_not, shapes::same)                      \
+  X("", Where, where, shapes::broadcast)                     \
+  X("", IsNaN, is_nan, shapes::same)                         \
+  X("", IsInf, is_inf, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

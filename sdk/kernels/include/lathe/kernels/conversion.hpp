@@ -1,6 +1,6 @@
 // Conversion between element types. Numbers beyond an integer type's range saturate; the standard leaves them open.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -18,6 +18,6 @@ inline void cast(const Call& call) {
 }
 inline void cast_like(const Call& call) { cast(call); }
 
-#define LATHE_KERNELS_CONVERSION(X) X("", Cast, cast) X("", CastLike, cast_like)
+#define LATHE_KERNELS_CONVERSION(X) X("", Cast, cast, shapes::same) X("", CastLike, cast_like, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

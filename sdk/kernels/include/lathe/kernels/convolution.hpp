@@ -250,6 +250,7 @@ inline void conv_transpose(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_CONVOLUTION(X) X("", Conv, conv) X("", ConvInteger, conv_integer) X("", ConvTranspose, conv_transpose)
+#define LATHE_KERNELS_CONVOLUTION(X) \
+  X("", Conv, conv, shapes::unknown) X("", ConvInteger, conv_integer, shapes::unknown) X("", ConvTranspose, conv_transpose, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

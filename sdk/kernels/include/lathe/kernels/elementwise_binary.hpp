@@ -1,6 +1,6 @@
 // Elementwise arithmetic of two or more tensors with broadcasting.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -170,8 +170,10 @@ inline void mean(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_ELEMENTWISE_BINARY(X) \
-  X("", Add, add)                           \
-  X("", Sub, sub) X("", Mul, mul) X("", Div, div) X("", Mod, mod) X("", Pow, pow) X("", Max, max) X("", Min, min) X("", Sum, sum) X("", Mean, mean)
+#define LATHE_KERNELS_ELEMENTWISE_BINARY(X)                                                                                                   \
+  X("", Add, add, shapes::broadcast)                                                                                                          \
+  X("", Sub, sub, shapes::broadcast)                                                                                                          \
+  X("", Mul, mul, shapes::broadcast) X("", Div, div, shapes::broadcast) X("", Mod, mod, shapes::broadcast) X("", Pow, pow, shapes::broadcast) \
+      X("", Max, max, shapes::broadcast) X("", Min, min, shapes::broadcast) X("", Sum, sum, shapes::broadcast) X("", Mean, mean, shapes::broadcast)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

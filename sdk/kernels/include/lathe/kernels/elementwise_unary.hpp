@@ -1,6 +1,6 @@
 // Elementwise functions of one tensor: arithmetic, rounding, exponentials, trigonometry.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -81,28 +81,28 @@ inline void atanh(const Call& call) {
   map<Floats>(call, [](auto x) { return math::atanh(x); });
 }
 
-#define LATHE_KERNELS_ELEMENTWISE_UNARY(X) \
-  X("", Abs, abs)                          \
-  X("", Neg, neg)                          \
-  X("", Sign, sign)                        \
-  X("", Reciprocal, reciprocal)            \
-  X("", Sqrt, sqrt)                        \
-  X("", Floor, floor)                      \
-  X("", Ceil, ceil)                        \
-  X("", Round, round)                      \
-  X("", Exp, exp)                          \
-  X("", Log, log)                          \
-  X("", Erf, erf)                          \
-  X("", Sin, sin)                          \
-  X("", Cos, cos)                          \
-  X("", Tan, tan)                          \
-  X("", Asin, asin)                        \
-  X("", Acos, acos)                        \
-  X("", Atan, atan)                        \
-  X("", Sinh, sinh)                        \
-  X("", Cosh, cosh)                        \
-  X("", Asinh, asinh)                      \
-  X("", Acosh, acosh)                      \
-  X("", Atanh, atanh)
+#define LATHE_KERNELS_ELEMENTWISE_UNARY(X)    \
+  X("", Abs, abs, shapes::same)               \
+  X("", Neg, neg, shapes::same)               \
+  X("", Sign, sign, shapes::same)             \
+  X("", Reciprocal, reciprocal, shapes::same) \
+  X("", Sqrt, sqrt, shapes::same)             \
+  X("", Floor, floor, shapes::same)           \
+  X("", Ceil, ceil, shapes::same)             \
+  X("", Round, round, shapes::same)           \
+  X("", Exp, exp, shapes::same)               \
+  X("", Log, log, shapes::same)               \
+  X("", Erf, erf, shapes::same)               \
+  X("", Sin, sin, shapes::same)               \
+  X("", Cos, cos, shapes::same)               \
+  X("", Tan, tan, shapes::same)               \
+  X("", Asin, asin, shapes::same)             \
+  X("", Acos, acos, shapes::same)             \
+  X("", Atan, atan, shapes::same)             \
+  X("", Sinh, sinh, shapes::same)             \
+  X("", Cosh, cosh, shapes::same)             \
+  X("", Asinh, asinh, shapes::same)           \
+  X("", Acosh, acosh, shapes::same)           \
+  X("", Atanh, atanh, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,6 +1,6 @@
 // Operators that read or write at places which are data: gathering, scattering, the largest elements. Indices are checked here.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -220,9 +220,11 @@ inline void one_hot(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_INDEXING(X)        \
-  X("", Gather, gather)                  \
-  X("", GatherElements, gather_elements) \
-  X("", GatherND, gather_nd) X("", ScatterElements, scatter_elements) X("", ScatterND, scatter_nd) X("", TopK, top_k) X("", OneHot, one_hot)
+#define LATHE_KERNELS_INDEXING(X)                                                                                                       \
+  X("", Gather, gather, shapes::unknown)                                                                                                \
+  X("", GatherElements, gather_elements, shapes::unknown)                                                                               \
+  X("", GatherND, gather_nd, shapes::unknown)                                                                                           \
+  X("", ScatterElements, scatter_elements, shapes::same) X("", ScatterND, scatter_nd, shapes::same) X("", TopK, top_k, shapes::unknown) \
+      X("", OneHot, one_hot, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

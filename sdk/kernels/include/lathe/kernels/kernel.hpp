@@ -48,7 +48,14 @@ enum class Type : int32_t {
   int2 = 26
 };
 
-// A dense, row-major tensor. An absent optional input has data == nullptr and type none.
+// An element of a string tensor: UTF-8, not terminated. Same layout as lathe_string.
+struct String {
+  const char* data;
+  int64_t size;
+};
+
+// A dense, row-major tensor. An absent optional input has data == nullptr and type none. Types smaller than a byte lie one element per
+// byte, sign-extended where they are signed (engines unpack them before a kernel and pack them after it); a float4 is its four bits.
 struct Tensor {
   void* data;
   const int64_t* dimensions;
@@ -72,8 +79,10 @@ struct Attribute {
   const char* name;  // terminated
   const int64_t* ints;
   const float* floats;
-  const char* string;  // terminated, for string attributes; for a tensor attribute its packed bytes
-  int64_t count;       // of ints, floats or the tensor's elements; 1 for a single value
+  const char* string;  // terminated
+  int64_t count;       // of ints, floats or strings; 1 for a single value
+  const String* strings = nullptr;
+  const struct Tensor* tensor = nullptr;
 };
 
 struct Call {
@@ -86,9 +95,13 @@ struct Call {
   // Runs body(argument, task, worker) for task 0..tasks-1, possibly in parallel; nullptr: run serially.
   void (*parallel_for)(void* context, uint32_t tasks, void (*body)(void* argument, uint32_t task, uint32_t worker), void* argument);
   void* parallel_context;
-  // Gives output `index` its shape and bytes, for operators whose output shape depends on data. nullptr elsewhere.
+  // Gives output `index` its shape and bytes (its type is set already), once; outputs[index] shows them afterwards. Shape functions call
+  // it, and kernels that stand in the list of kernels without one, because their output's shape depends on data. nullptr elsewhere.
   const Tensor* (*allocate)(void* context, int32_t index, const int64_t* dimensions, int32_t rank);
   void* allocate_context;
+  // Memory, 64-byte aligned, for kernels without a shape function and for those that yield strings: `kept` lives as long as the outputs (the
+  // characters of strings), else it is gone when the kernel returns. nullptr when there is none left. See keep() and temporary().
+  void* (*memory)(void* context, uint64_t bytes, bool kept);
   // Working memory that the kernel asked for through its `scratch` function (bytes per call), or nullptr.
   void* scratch;
   // Where a kernel says that the data is bad: a static sentence. The outputs' contents are then unspecified.
@@ -99,6 +112,27 @@ struct Call {
   const Tensor& output(int32_t index = 0) const { return outputs[index]; }
   bool has_output(int32_t index) const { return index < output_count && outputs[index].present(); }
   void fail(const char* sentence) const { *error = sentence; }
+  // False (and the call failed) when there is no memory.
+  bool allocate_output(int32_t index, const int64_t* dimensions, int32_t rank) const {
+    if (!has_output(index)) return true;
+    if (allocate(allocate_context, index, dimensions, rank)) return true;
+    fail("there is no memory for an output of this shape");
+    return false;
+  }
+  // nullptr (and the call failed) when there is no memory.
+  template <class T>
+  T* temporary(int64_t count) const {
+    return static_cast<T*>(obtain(uint64_t(count) * sizeof(T), false));
+  }
+  template <class T>
+  T* keep(int64_t count) const {
+    return static_cast<T*>(obtain(uint64_t(count) * sizeof(T), true));
+  }
+  void* obtain(uint64_t bytes, bool kept) const {
+    void* result = memory(allocate_context, bytes ? bytes : 1, kept);
+    if (!result) fail("there is no memory for the work of an operator");
+    return result;
+  }
 
   const Attribute* attribute(const char* name) const {
     for (int32_t i = 0; i < attribute_count; ++i) {
@@ -126,5 +160,10 @@ struct Call {
 };
 
 using Kernel = void (*)(const Call&);
+
+// A shape function has the same form: it reads the inputs' shapes (and the few inputs and attributes that decide about shapes) and calls
+// allocate_output for every output that is present. Inference (core/ops) says the same ahead of time, as far as it can be known;
+// generated code calls the shape function where it could not. It checks what inference could not check, with Call::fail.
+using ShapeFunction = Kernel;
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -148,6 +148,7 @@ inline void general_matmul(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_MATMUL(X) X("", MatMul, matmul) X("", MatMulInteger, matmul_integer) X("", Gemm, general_matmul)
+#define LATHE_KERNELS_MATMUL(X) \
+  X("", MatMul, matmul, shapes::unknown) X("", MatMulInteger, matmul_integer, shapes::unknown) X("", Gemm, general_matmul, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,6 +1,6 @@
 // Operators that move elements: joining, cutting, transposing, repeating, padding.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -182,10 +182,12 @@ inline void trilu(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_MOVEMENT(X) \
-  X("", Transpose, transpose)     \
-  X("", Concat, concat)           \
-  X("", Split, split)             \
-  X("", Slice, slice) X("", Tile, tile) X("", Pad, pad) X("", DepthToSpace, depth_to_space) X("", SpaceToDepth, space_to_depth) X("", Trilu, trilu)
+#define LATHE_KERNELS_MOVEMENT(X)                                                                                          \
+  X("", Transpose, transpose, shapes::unknown)                                                                             \
+  X("", Concat, concat, shapes::unknown)                                                                                   \
+  X("", Split, split, shapes::unknown)                                                                                     \
+  X("", Slice, slice, shapes::unknown)                                                                                     \
+  X("", Tile, tile, shapes::unknown) X("", Pad, pad, shapes::unknown) X("", DepthToSpace, depth_to_space, shapes::unknown) \
+      X("", SpaceToDepth, space_to_depth, shapes::unknown) X("", Trilu, trilu, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,6 +1,6 @@
 // Normalisation over batches, layers, instances and groups.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -145,9 +145,10 @@ inline void instance_normalization(const Call& call) { detail::normalize_groups(
 // Wu and He, "Group Normalization", 2018. Inputs: X, scale [C], bias [C].
 inline void group_normalization(const Call& call) { detail::normalize_groups(call, call.integer("num_groups", 1)); }
 
-#define LATHE_KERNELS_NORMALIZATION(X)           \
-  X("", BatchNormalization, batch_normalization) \
-  X("", LayerNormalization, layer_normalization) \
-  X("", RMSNormalization, rms_normalization) X("", InstanceNormalization, instance_normalization) X("", GroupNormalization, group_normalization)
+#define LATHE_KERNELS_NORMALIZATION(X)                            \
+  X("", BatchNormalization, batch_normalization, shapes::same)    \
+  X("", LayerNormalization, layer_normalization, shapes::unknown) \
+  X("", RMSNormalization, rms_normalization, shapes::same)        \
+  X("", InstanceNormalization, instance_normalization, shapes::same) X("", GroupNormalization, group_normalization, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -121,7 +121,9 @@ inline void global_max_pool(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_POOLING(X) \
-  X("", MaxPool, max_pool) X("", AveragePool, average_pool) X("", GlobalAveragePool, global_average_pool) X("", GlobalMaxPool, global_max_pool)
+#define LATHE_KERNELS_POOLING(X)                                                                                   \
+  X("", MaxPool, max_pool, shapes::unknown)                                                                        \
+  X("", AveragePool, average_pool, shapes::unknown) X("", GlobalAveragePool, global_average_pool, shapes::unknown) \
+      X("", GlobalMaxPool, global_max_pool, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -1,6 +1,6 @@
 // Quantisation to integers and back: per tensor, per axis or in blocks along an axis.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -115,7 +115,8 @@ inline void dynamic_quantize_linear(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_QUANTIZATION(X) \
-  X("", QuantizeLinear, quantize_linear) X("", DequantizeLinear, dequantize_linear) X("", DynamicQuantizeLinear, dynamic_quantize_linear)
+#define LATHE_KERNELS_QUANTIZATION(X)                  \
+  X("", QuantizeLinear, quantize_linear, shapes::same) \
+  X("", DequantizeLinear, dequantize_linear, shapes::same) X("", DynamicQuantizeLinear, dynamic_quantize_linear, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

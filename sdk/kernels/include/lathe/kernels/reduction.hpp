@@ -1,6 +1,6 @@
 // Reductions along axes, positions of extremes, and running sums.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -200,19 +200,19 @@ inline void cum_sum(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_REDUCTION(X)           \
-  X("", ReduceSum, reduce_sum)               \
-  X("", ReduceMean, reduce_mean)             \
-  X("", ReduceMax, reduce_max)               \
-  X("", ReduceMin, reduce_min)               \
-  X("", ReduceProd, reduce_prod)             \
-  X("", ReduceL1, reduce_l1)                 \
-  X("", ReduceL2, reduce_l2)                 \
-  X("", ReduceSumSquare, reduce_sum_square)  \
-  X("", ReduceLogSum, reduce_log_sum)        \
-  X("", ReduceLogSumExp, reduce_log_sum_exp) \
-  X("", ArgMax, arg_max)                     \
-  X("", ArgMin, arg_min)                     \
-  X("", CumSum, cum_sum)
+#define LATHE_KERNELS_REDUCTION(X)                            \
+  X("", ReduceSum, reduce_sum, shapes::unknown)               \
+  X("", ReduceMean, reduce_mean, shapes::unknown)             \
+  X("", ReduceMax, reduce_max, shapes::unknown)               \
+  X("", ReduceMin, reduce_min, shapes::unknown)               \
+  X("", ReduceProd, reduce_prod, shapes::unknown)             \
+  X("", ReduceL1, reduce_l1, shapes::unknown)                 \
+  X("", ReduceL2, reduce_l2, shapes::unknown)                 \
+  X("", ReduceSumSquare, reduce_sum_square, shapes::unknown)  \
+  X("", ReduceLogSum, reduce_log_sum, shapes::unknown)        \
+  X("", ReduceLogSumExp, reduce_log_sum_exp, shapes::unknown) \
+  X("", ArgMax, arg_max, shapes::unknown)                     \
+  X("", ArgMin, arg_min, shapes::unknown)                     \
+  X("", CumSum, cum_sum, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -2,7 +2,7 @@
 //
 // ONNX, Operators.md, Resize (opset 19). Interpolation is separable: a value is the sum over the taps of every axis.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -222,6 +222,6 @@ inline void resize(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_RESIZE(X) X("", Resize, resize)
+#define LATHE_KERNELS_RESIZE(X) X("", Resize, resize, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

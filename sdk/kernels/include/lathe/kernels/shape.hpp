@@ -1,6 +1,6 @@
 // Operators that read or change a tensor's shape without touching the order of its elements, and those that make tensors from shapes.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -43,7 +43,7 @@ inline void constant_of_shape(const Call& call) {
   const Attribute* value = call.attribute("value");
   dispatch_size(call, y.type, [&]<class T>() {
     T fill{};
-    if (value) __builtin_memcpy(&fill, value->string, sizeof(T));
+    if (value) fill = *value->tensor->as<const T>();
     T* to = y.as<T>();
     for (int64_t i = 0, n = y.size(); i < n; ++i) to[i] = fill;
   });
@@ -66,17 +66,17 @@ inline void range(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_SHAPE(X)              \
-  X("", Identity, identity)                 \
-  X("", Reshape, reshape)                   \
-  X("", Flatten, flatten)                   \
-  X("", Squeeze, squeeze)                   \
-  X("", Unsqueeze, unsqueeze)               \
-  X("", Dropout, dropout)                   \
-  X("", Shape, shape)                       \
-  X("", Size, size)                         \
-  X("", ConstantOfShape, constant_of_shape) \
-  X("", Expand, expand)                     \
-  X("", Range, range)
+#define LATHE_KERNELS_SHAPE(X)                               \
+  X("", Identity, identity, shapes::same)                    \
+  X("", Reshape, reshape, shapes::unknown)                   \
+  X("", Flatten, flatten, shapes::unknown)                   \
+  X("", Squeeze, squeeze, shapes::unknown)                   \
+  X("", Unsqueeze, unsqueeze, shapes::unknown)               \
+  X("", Dropout, dropout, shapes::same)                      \
+  X("", Shape, shape, shapes::unknown)                       \
+  X("", Size, size, shapes::unknown)                         \
+  X("", ConstantOfShape, constant_of_shape, shapes::unknown) \
+  X("", Expand, expand, shapes::unknown)                     \
+  X("", Range, range, shapes::unknown)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

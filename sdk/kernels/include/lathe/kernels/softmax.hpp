@@ -1,6 +1,6 @@
 // Softmax, its logarithm and its hard form, along one axis.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -118,6 +118,7 @@ inline void hardmax(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_SOFTMAX(X) X("", Softmax, softmax) X("", LogSoftmax, log_softmax) X("", Hardmax, hardmax)
+#define LATHE_KERNELS_SOFTMAX(X) \
+  X("", Softmax, softmax, shapes::same) X("", LogSoftmax, log_softmax, shapes::same) X("", Hardmax, hardmax, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

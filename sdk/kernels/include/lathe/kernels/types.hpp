@@ -111,7 +111,7 @@ void dispatch(const Call& call, Type type, F&& body) {
   if (!detail::dispatch(List{}, type, body)) call.fail("the operator has no kernel for this element type");
 }
 
-// Bytes of an element of whole bytes; 0 for strings and packed sub-byte types.
+// Bytes of an element as kernels see it (types smaller than a byte lie one per byte).
 constexpr int64_t element_bytes(Type type) {
   switch (type) {
     case Type::uint8:
@@ -122,6 +122,11 @@ constexpr int64_t element_bytes(Type type) {
     case Type::float8e5m2:
     case Type::float8e5m2fnuz:
     case Type::float8e8m0:
+    case Type::uint4:
+    case Type::int4:
+    case Type::float4e2m1:
+    case Type::uint2:
+    case Type::int2:
       return 1;
     case Type::uint16:
     case Type::int16:
@@ -138,7 +143,8 @@ constexpr int64_t element_bytes(Type type) {
     case Type::complex64:
       return 8;
     case Type::complex128:
-      return 16;
+    case Type::string:
+      return sizeof(String);
     default:
       return 0;
   }

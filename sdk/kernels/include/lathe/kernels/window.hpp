@@ -1,6 +1,6 @@
 // The sliding window that convolutions and pooling share: kernel, strides, dilations and padding over one to three spatial axes.
 #pragma once
-#include "lathe/kernels/loops.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
