@@ -25,7 +25,7 @@ struct Arguments {
 };
 
 // The artifact's inputs as a graph without nodes, so that inputs are made up as for verification.
-std::vector<Tensor> make_inputs(const Executable& executable, const std::vector<std::string>& shapes) {
+std::vector<Datum> make_inputs(const Executable& executable, const std::vector<std::string>& shapes) {
   Graph graph;
   for (const TensorInfo& info : executable.inputs()) graph.inputs.push_back(graph.add_value(info.name, info.type));
   for (const std::string& shape : shapes) {
@@ -38,8 +38,8 @@ std::vector<Tensor> make_inputs(const Executable& executable, const std::vector<
     for (int64_t d : parse_dimensions(shape.substr(equals + 1), shape)) dimensions.push_back(d < 0 ? Dimension() : Dimension(d));
     graph.value(*found).type.shape = dimensions;
   }
-  std::map<std::string, Tensor> made = seeded_inputs(graph, 1);
-  std::vector<Tensor> inputs;
+  NamedData made = seeded_inputs(graph, 1);
+  std::vector<Datum> inputs;
   for (const TensorInfo& info : executable.inputs()) inputs.push_back(made.at(info.name));
   return inputs;
 }
@@ -79,7 +79,7 @@ int bench(Context& context, const Arguments& a) {
   Clock::time_point begin = Clock::now();
   executable = open_artifact(*plugins, a.artifact, threads, a.profile);
   double load = milliseconds_since(begin);
-  std::vector<Tensor> inputs = make_inputs(*executable, a.shapes);
+  std::vector<Datum> inputs = make_inputs(*executable, a.shapes);
 
   doing("running '" + a.artifact + "'");
   for (int i = 0; i < 3; ++i) executable->run(inputs);

@@ -63,9 +63,9 @@ int run(Context& context, const Arguments& a) {
   for (const TensorInfo& info : executable->inputs()) wanted.push_back({info.name, info.type});
   TensorFileOptions options;
   options.letterbox = a.letterbox;
-  std::vector<Tensor> inputs = read_inputs(a.inputs, wanted, options);
+  std::vector<Tensor> tensors = read_inputs(a.inputs, wanted, options);
   doing("running '" + a.artifact + "'");
-  std::vector<Tensor> outputs = executable->run(inputs);
+  const std::vector<Datum> outputs = executable->run({tensors.begin(), tensors.end()});
 
   std::error_code error;
   fs::create_directories(a.output, error);
@@ -73,8 +73,10 @@ int run(Context& context, const Arguments& a) {
   std::vector<std::string> taken;
   nlohmann::ordered_json documents = nlohmann::ordered_json::array();
   for (size_t i = 0; i < outputs.size(); ++i) {
-    std::string file = write_tensor_file(a.output, executable->outputs()[i].name, outputs[i], taken);
-    documents.push_back(describe(executable->outputs()[i].name, outputs[i], file));
+    const std::string& name = executable->outputs()[i].name;
+    if (!outputs[i].is_tensor()) throw Error(Code::unsupported, "output '" + name + "' is " + describe(outputs[i]) + ", which no .npy file can hold");
+    std::string file = write_tensor_file(a.output, name, outputs[i].tensor, taken);
+    documents.push_back(describe(name, outputs[i].tensor, file));
   }
   if (context.json) {
     context.print_json({{"artifact", a.artifact}, {"outputs", documents}});

@@ -76,7 +76,7 @@ Verification verify_on_files(const Graph& graph, Executable& artifact, const Arg
   TensorFileOptions options;
   options.letterbox = a.letterbox;
   std::vector<Tensor> inputs = read_inputs(a.inputs, wanted, options);
-  std::map<std::string, Tensor> named;
+  NamedData named;
   for (size_t i = 0; i < inputs.size(); ++i) named[wanted[i].name] = inputs[i];
   return compare_on(graph, artifact, named, limits, threads);
 }

@@ -67,6 +67,12 @@ Tensor random_tensor(DataType type, std::vector<int64_t> dimensions, Random rand
     case DataType::int64:
       fill<uint64_t>(tensor, random, true);
       break;
+    case DataType::string: {
+      std::vector<std::string> words(static_cast<size_t>(tensor.size()));
+      for (std::string& word : words) word = static_cast<char>('0' + random.next() % 10);
+      tensor.strings = std::make_shared<const std::vector<std::string>>(std::move(words));
+      break;
+    }
     default:
       throw Error(Code::unsupported, "no input can be made up for '" + input + "' of type " + std::string(name(type)),
                   "verify with 'lathe verify --input'");
@@ -202,12 +208,32 @@ OutputComparison compare_outputs(const std::string& name, const Tensor& referenc
   return c;
 }
 
-std::map<std::string, Tensor> seeded_inputs(const Graph& graph, uint64_t seed, int64_t open) {
-  std::map<std::string, Tensor> inputs;
+OutputComparison compare_outputs(const std::string& name, const Datum& reference, const Datum& found, const Limits& limits) {
+  if (reference.is_tensor() && found.is_tensor()) return compare_outputs(name, reference.tensor, found.tensor, limits);
+  OutputComparison worst;
+  worst.name = name;
+  if (reference.kind != found.kind || reference.present != found.present || reference.elements.size() != found.elements.size()) {
+    worst.agrees = false;
+    worst.problem = "the reference yields " + describe(reference) + ", the artifact " + describe(found);
+    return worst;
+  }
+  if (!reference.present) return worst;
+  if (!reference.is_sequence()) return compare_outputs(name, reference.tensor, found.tensor, limits);
+  for (size_t i = 0; i < reference.elements.size(); ++i) {
+    OutputComparison one = compare_outputs(name, reference.elements[i], found.elements[i], limits);
+    if (one.agrees && i > 0 && (!worst.agrees || one.difference <= worst.difference)) continue;
+    one.place = "element " + std::to_string(i) + " " + one.place;
+    worst = std::move(one);
+  }
+  return worst;
+}
+
+NamedData seeded_inputs(const Graph& graph, uint64_t seed, int64_t open) {
+  NamedData inputs;
   for (ValueId id : graph.inputs) {
     const Value& value = graph.value(id);
     if (value.constant) continue;
-    if (value.type.kind != ValueKind::tensor || !value.type.shape)
+    if (!value.type.shape)
       throw Error(Code::unsupported, "no input can be made up for '" + value.name + "', whose rank is not known",
                   "verify with 'lathe verify --input'");
     std::vector<int64_t> dimensions;
@@ -215,7 +241,10 @@ std::map<std::string, Tensor> seeded_inputs(const Graph& graph, uint64_t seed, i
       const Dimension& d = (*value.type.shape)[i];
       dimensions.push_back(d.constant() ? d.value : i == 0 ? 1 : open);
     }
-    inputs[value.name] = random_tensor(value.type.element, dimensions, Random{hash(value.name) ^ (seed * 0x9e3779b97f4a7c15)}, value.name);
+    const uint64_t state = hash(value.name) ^ (seed * 0x9e3779b97f4a7c15);
+    const auto make = [&](uint64_t more) { return random_tensor(value.type.element, dimensions, Random{state + more}, value.name); };
+    const bool sequence = value.type.kind == ValueKind::sequence || value.type.kind == ValueKind::optional_sequence;
+    inputs[value.name] = converted(sequence ? Datum::sequence(value.type.element, {make(0), make(1)}) : Datum(make(0)), value.type);
   }
   return inputs;
 }
@@ -234,9 +263,10 @@ Verification verify_artifact(const Graph& graph, Executable& artifact, const Lim
   }
   Verification worst;
   for (const Trial& trial : trials) {
-    std::map<std::string, Tensor> inputs = seeded_inputs(graph, trial.seed, trial.open);
+    NamedData inputs = seeded_inputs(graph, trial.seed, trial.open);
     if (trial.zeros)
-      for (auto& [key, tensor] : inputs) tensor = Tensor::allocate(tensor.type, tensor.dimensions);
+      for (auto& [key, datum] : inputs)
+        if (datum.is_tensor() && datum.tensor.type != DataType::string) datum = Tensor::allocate(datum.tensor.type, datum.tensor.dimensions);
     Verification one = compare_on(graph, artifact, inputs, limits, threads, cancelled);
     if (worst.inputs == 0) {
       worst = std::move(one);
@@ -253,19 +283,19 @@ Verification verify_artifact(const Graph& graph, Executable& artifact, const Lim
   return worst;
 }
 
-Verification compare_on(const Graph& graph, Executable& artifact, const std::map<std::string, Tensor>& inputs, const Limits& limits, unsigned threads,
+Verification compare_on(const Graph& graph, Executable& artifact, const NamedData& inputs, const Limits& limits, unsigned threads,
                         const std::function<bool()>& cancelled) {
   ReferenceOptions options;
   options.threads = threads;
   options.cancelled = cancelled;
-  std::map<std::string, Tensor> expected = run_reference(graph, inputs, options);
-  std::vector<Tensor> ordered;
+  NamedData expected = run_reference(graph, inputs, options);
+  std::vector<Datum> ordered;
   for (const TensorInfo& info : artifact.inputs()) {
     auto found = inputs.find(info.name);
     if (found == inputs.end()) throw Error(Code::internal, "the artifact has an input '" + info.name + "' that the model lacks");
     ordered.push_back(found->second);
   }
-  std::vector<Tensor> outputs = artifact.run(ordered);
+  std::vector<Datum> outputs = artifact.run(ordered);
   Verification verification;
   verification.limits = limits, verification.inputs = 1, verification.state = Verification::State::agrees;
   for (ValueId id : graph.outputs) {

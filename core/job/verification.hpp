@@ -31,6 +31,8 @@ struct OutputComparison {
 };
 
 OutputComparison compare_outputs(const std::string& name, const Tensor& reference, const Tensor& found, const Limits& limits);
+// Of a sequence: the worst of its elements.
+OutputComparison compare_outputs(const std::string& name, const Datum& reference, const Datum& found, const Limits& limits);
 
 struct Verification {
   enum class State { off, skipped, agrees, disagrees } state = State::off;
@@ -41,16 +43,17 @@ struct Verification {
 };
 std::string_view name(Verification::State state);
 
-// The tensors of one set of inputs for `graph`: pseudo-random numbers that depend on nothing but `seed` and the inputs' names and types
-// (floats uniform in [0,1), integers 0 or 1). Open dimensions become `open`, the same symbol everywhere the same; an open batch becomes 1.
-std::map<std::string, Tensor> seeded_inputs(const Graph& graph, uint64_t seed, int64_t open = 32);
+// One set of inputs for `graph`: pseudo-random numbers that depend on nothing but `seed` and the inputs' names and types
+// (floats uniform in [0,1), integers 0 or 1, strings of one digit). Open dimensions become `open`, the same symbol everywhere the same; an open
+// batch becomes 1. Sequences get two elements, optionals something in them.
+NamedData seeded_inputs(const Graph& graph, uint64_t seed, int64_t open = 32);
 
 // `full`: four seeds, all zeros, and for open dimensions two more sizes. Throws Error where one of the two engines fails.
 Verification verify_artifact(const Graph& graph, Executable& artifact, const Limits& limits, bool full, unsigned threads,
                              const std::function<bool()>& cancelled = {});
 
 // One run of both engines on these inputs.
-Verification compare_on(const Graph& graph, Executable& artifact, const std::map<std::string, Tensor>& inputs, const Limits& limits, unsigned threads,
+Verification compare_on(const Graph& graph, Executable& artifact, const NamedData& inputs, const Limits& limits, unsigned threads,
                         const std::function<bool()>& cancelled = {});
 
 // Of a tensor of numbers; nothing for strings and for empty ones. NaN is left out.

@@ -62,21 +62,21 @@ class StagedExecutable : public Executable {
   const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
 
-  std::vector<Tensor> run(const std::vector<Tensor>& inputs) override {
-    std::map<std::string, Tensor> tensors;
+  std::vector<Datum> run(const std::vector<Datum>& inputs) override {
+    NamedData tensors;
     for (size_t i = 0; i < inputs_.size(); ++i) tensors[inputs_[i].name] = inputs.at(i);
     for (Stage& stage : stages_) {
-      std::vector<Tensor> arguments;
+      std::vector<Datum> arguments;
       for (const std::string& tensor : stage.inputs) {
         auto found = tensors.find(tensor);
         if (found == tensors.end())
           throw Error(Code::failed, "the package runs a stage before the one that yields its input '" + tensor + "'", "compile the model again");
         arguments.push_back(found->second);
       }
-      std::vector<Tensor> results = stage.executable->run(arguments);
+      std::vector<Datum> results = stage.executable->run(arguments);
       for (size_t i = 0; i < results.size() && i < stage.outputs.size(); ++i) tensors[stage.outputs[i]] = std::move(results[i]);
     }
-    std::vector<Tensor> outputs;
+    std::vector<Datum> outputs;
     for (const TensorInfo& info : outputs_) outputs.push_back(tensors.at(info.name));
     return outputs;
   }

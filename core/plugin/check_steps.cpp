@@ -358,9 +358,9 @@ std::string check_pass(Subject& s, const std::string& pass_name, const std::vect
       infer_types(after);
       const auto inputs = seeded_inputs(before, 1);
       const auto expected = run_reference(before, inputs), found = run_reference(after, inputs);
-      for (const auto& [name, tensor] : expected) {
+      for (const auto& [name, datum] : expected) {
         if (found.count(name) == 0) fail("output '" + name + "' of " + file + " is gone");
-        const OutputComparison c = compare_outputs(name, tensor, found.at(name), Limits{});
+        const OutputComparison c = compare_outputs(name, datum, found.at(name), Limits{});
         if (!c.agrees) fail("output '" + name + "' of " + file + " changes its value at " + c.place);
       }
     }

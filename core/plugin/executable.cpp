@@ -1,6 +1,7 @@
 // A loaded artifact: the executor's interface and every buffer size it gives are checked before they are believed.
 #include <filesystem>
 
+#include "core/plugin/buffers.hpp"
 #include "core/plugin/from_snapshot.hpp"
 #include "core/plugin/layout.hpp"
 #include "core/plugin/loading.hpp"
@@ -29,17 +30,13 @@ class LoadedArtifact final : public Executable {
   const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
 
-  std::vector<Tensor> run(const std::vector<Tensor>& inputs) override {
-    check_inputs(inputs);
-    std::vector<lathe_buffer> buffers;
-    for (const Tensor& t : inputs) {
-      buffers.push_back({sizeof(lathe_buffer), static_cast<int32_t>(t.type), t.dimensions.data(), t.dimensions.size(),
-                         const_cast<std::byte*>(t.bytes.data), t.bytes.size, nullptr, LATHE_KIND_TENSOR, 1, nullptr, 0, 0});
-    }
-    Sink sink{*this, std::vector<std::optional<Tensor>>(outputs_.size())};
-    const lathe_buffer_sink out = {&sink, &allocate, nullptr};
+  std::vector<Datum> run(const std::vector<Datum>& inputs) override {
+    const std::vector<Datum> checked = check_inputs(inputs);
+    const Buffers buffers(checked);
+    Sink sink{*this, std::vector<std::optional<Datum>>(outputs_.size())};
+    const lathe_buffer_sink out = {&sink, &allocate, &put};
     plugin_.check("run", [&] { return executor_.run(self_, buffers.data(), buffers.size(), &out); });
-    std::vector<Tensor> results;
+    std::vector<Datum> results;
     for (size_t i = 0; i < outputs_.size(); ++i) {
       if (!sink.results[i]) defect("did not fill output '" + outputs_[i].name + "'");
       results.push_back(std::move(*sink.results[i]));
@@ -64,7 +61,7 @@ class LoadedArtifact final : public Executable {
  private:
   struct Sink {
     LoadedArtifact& artifact;
-    std::vector<std::optional<Tensor>> results;
+    std::vector<std::optional<Datum>> results;
   };
 
   static std::string text(lathe_string s) { return s.data && s.size ? std::string(s.data, s.size) : std::string(); }
@@ -98,7 +95,8 @@ class LoadedArtifact final : public Executable {
     }
   }
 
-  void check_inputs(const std::vector<Tensor>& given) const {
+  // The inputs as values of the declared kinds.
+  std::vector<Datum> check_inputs(std::vector<Datum> given) const {
     std::vector<Diagnostic> problems;
     auto problem = [&](const TensorInfo& info, std::string text, std::string found) {
       Diagnostic d;
@@ -116,28 +114,21 @@ class LoadedArtifact final : public Executable {
     }
     for (size_t i = 0; i < given.size(); ++i) {
       const TensorInfo& info = inputs_[i];
-      ValueType type;
-      type.element = given[i].type;
-      type.shape = Shape(given[i].dimensions.begin(), given[i].dimensions.end());
-      const auto bytes = byte_size(given[i].type, given[i].dimensions);
-      if (type.element != info.type.element)
-        problem(info, "has another element type", to_string(type));
-      else if (!fits(type, info.type))
-        problem(info, "has another shape", to_string(type));
-      else if (!bytes || *bytes != given[i].bytes.size)
-        problem(info, "has too few or too many bytes", std::to_string(given[i].bytes.size));
+      given[i] = converted(std::move(given[i]), info.type);
+      const Datum& datum = given[i];
+      if (datum.kind != info.type.kind) {
+        problem(info, "is of another kind", lathe::describe(datum));
+      } else if (datum.is_tensor() && datum.tensor.type != info.type.element) {
+        problem(info, "has another element type", lathe::describe(datum));
+      } else if (!fits(datum, info.type)) {
+        problem(info, datum.is_tensor() ? "has another shape" : "has elements of another type or shape", lathe::describe(datum));
+      } else if (datum.is_tensor()) {
+        const auto bytes = byte_size(datum.tensor.type, datum.tensor.dimensions);
+        if (!bytes || *bytes != datum.tensor.bytes.size) problem(info, "has too few or too many bytes", std::to_string(datum.tensor.bytes.size));
+      }
     }
     if (!problems.empty()) throw Error(Code::failed, problems);
-  }
-  // Whether a constant shape is one that `declared` allows.
-  static bool fits(const ValueType& type, const ValueType& declared) {
-    if (!declared.shape) return true;
-    if (type.shape->size() != declared.shape->size()) return false;
-    for (size_t i = 0; i < type.shape->size(); ++i) {
-      const Dimension& d = (*declared.shape)[i];
-      if (d.constant() && d.value != (*type.shape)[i].value) return false;
-    }
-    return true;
+    return given;
   }
 
   static void* allocate(void* context, uint32_t output, int32_t type, const int64_t* dimensions, size_t rank, uint64_t size) {
@@ -152,20 +143,38 @@ class LoadedArtifact final : public Executable {
       const std::vector<int64_t> shape(dimensions, dimensions + rank);
       for (const int64_t d : shape)
         if (d < 0) self.defect("gives output '" + info.name + "' a negative dimension");
-      ValueType made;
-      made.element = static_cast<DataType>(type);
-      made.shape = Shape(shape.begin(), shape.end());
-      if (type != static_cast<int32_t>(info.type.element) || !fits(made, info.type)) {
-        self.defect("gives output '" + info.name + "' a type or shape that it did not declare");
-      }
-      const auto bytes = byte_size(made.element, shape);
+      if (info.type.kind != ValueKind::tensor || type == LATHE_STRING)
+        self.defect("asks for memory for output '" + info.name + "', whose value it must put");
+      Tensor tensor;
+      tensor.type = static_cast<DataType>(type);
+      tensor.dimensions = shape;
+      if (!fits(tensor, info.type)) self.defect("gives output '" + info.name + "' a type or shape that it did not declare");
+      const auto bytes = byte_size(tensor.type, shape);
       if (!bytes || *bytes != size)
         self.defect("asks for " + std::to_string(size) + " bytes for output '" + info.name + "', its shape wants another number");
-      Tensor& t = sink.results[output].emplace(Tensor::allocate(made.element, shape));
+      const Tensor& t = sink.results[output].emplace(Tensor::allocate(tensor.type, shape)).tensor;
       static std::byte nothing[64];  // an empty tensor still has an address
       memory = t.bytes.size ? const_cast<std::byte*>(t.bytes.data) : nothing;
     });
     return memory;
+  }
+
+  static lathe_code put(void* context, uint32_t output, const lathe_buffer* value) {
+    Sink& sink = *static_cast<Sink*>(context);
+    LoadedArtifact& self = sink.artifact;
+    return run_callback(self.plugin_.host(), [&] {
+      if (output >= sink.results.size() || !value) self.defect("gives an output that is not there: " + std::to_string(output));
+      const TensorInfo& info = self.outputs_[output];
+      if (sink.results[output]) self.defect("gives output '" + info.name + "' twice");
+      Datum datum;
+      try {
+        datum = read_buffer(*value);
+      } catch (const Error& error) {
+        self.defect("gives output '" + info.name + "' a value that " + error.diagnostics.front().text);
+      }
+      if (!fits(datum, info.type)) self.defect("gives output '" + info.name + "' a type or shape that it did not declare");
+      sink.results[output] = std::move(datum);
+    });
   }
 
   Plugin& plugin_;

@@ -42,6 +42,8 @@ inline constexpr uint32_t released_size<lathe_device> = 32;
 template <>
 inline constexpr uint32_t released_size<lathe_verdict> = 32;
 template <>
+inline constexpr uint32_t released_size<lathe_buffer> = 80;
+template <>
 inline constexpr uint32_t released_size<lathe_interface> = 56;
 template <>
 inline constexpr uint32_t released_size<lathe_kernel_time> = 88;

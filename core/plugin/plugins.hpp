@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/base/diagnostic.hpp"
-#include "core/ir/graph.hpp"
+#include "core/ir/datum.hpp"
 #include "core/passes/pipeline.hpp"
 #include "lathe/backend.h"
 #include "lathe/executor.h"
@@ -144,7 +144,7 @@ class Executable {
   virtual ~Executable() = default;
   virtual const std::vector<TensorInfo>& inputs() const = 0;
   virtual const std::vector<TensorInfo>& outputs() const = 0;
-  virtual std::vector<Tensor> run(const std::vector<Tensor>& inputs) = 0;  // in the order of inputs() and outputs()
+  virtual std::vector<Datum> run(const std::vector<Datum>& inputs) = 0;  // in the order of inputs() and outputs()
   virtual std::vector<KernelTime> profile() = 0;
   virtual uint64_t peak_bytes() = 0;
 };

@@ -15,33 +15,29 @@ Error input_error(const std::string& name, std::string text, std::string expecte
   return Error(Code::failed, std::move(d));
 }
 
-void check_input(const Value& value, const Tensor& tensor) {
-  const Shape shape(tensor.dimensions.begin(), tensor.dimensions.end());
-  const ValueType found{ValueKind::tensor, tensor.type, shape};
-  bool fits = value.type.element == DataType::none || value.type.element == tensor.type;
-  if (value.type.shape) {
-    fits = fits && value.type.shape->size() == shape.size();
-    for (size_t i = 0; fits && i < shape.size(); ++i) fits = !(*value.type.shape)[i].constant() || (*value.type.shape)[i] == shape[i];
-  }
-  if (!fits) throw input_error(value.name, "the tensor does not fit the model's input", to_string(value.type), to_string(found));
+Datum checked_input(const Value& value, const Datum& given) {
+  Datum datum = converted(given, value.type);
+  if (!fits(datum, value.type))
+    throw input_error(value.name, datum.is_tensor() ? "the tensor does not fit the model's input" : "the value does not fit the model's input",
+                      to_string(value.type), describe(datum));
+  return datum;
 }
 
 }  // namespace
 
-std::map<std::string, Tensor> run_reference(const Graph& graph, const std::map<std::string, Tensor>& inputs, const ReferenceOptions& options) {
-  std::vector<std::optional<Tensor>> values(graph.values.size());
+NamedData run_reference(const Graph& graph, const NamedData& inputs, const ReferenceOptions& options) {
+  std::vector<std::optional<Datum>> values(graph.values.size());
   for (ValueId id = 0; id < graph.values.size(); ++id)
-    if (graph.value(id).constant) values[id] = graph.value(id).constant;
+    if (graph.value(id).constant) values[id] = *graph.value(id).constant;
   for (const ValueId id : graph.inputs) {
     const auto given = inputs.find(graph.value(id).name);
     if (given == inputs.end()) {
       if (values[id]) continue;  // an input with a default
       throw input_error(graph.value(id).name, "the model's input is not given", to_string(graph.value(id).type));
     }
-    check_input(graph.value(id), given->second);
-    values[id] = given->second;
+    values[id] = checked_input(graph.value(id), given->second);
   }
-  for (const auto& [name, tensor] : inputs) {
+  for (const auto& [name, datum] : inputs) {
     std::vector<std::string> names;
     for (const ValueId id : graph.inputs) names.push_back(graph.value(id).name);
     if (std::find(names.begin(), names.end(), name) == names.end())
@@ -63,7 +59,7 @@ std::map<std::string, Tensor> run_reference(const Graph& graph, const std::map<s
       throw Error(Code::unsupported, std::move(d));
     }
     std::vector<const Tensor*> arguments;
-    for (const ValueId id : node.inputs) arguments.push_back(id == none ? nullptr : &*values[id]);
+    for (const ValueId id : node.inputs) arguments.push_back(id == none ? nullptr : &values[id]->tensor);
     std::vector<Tensor> outputs = *run_node(*op, node, arguments, &pool, UINT64_MAX);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const ValueId id = node.outputs[i];
@@ -74,7 +70,7 @@ std::map<std::string, Tensor> run_reference(const Graph& graph, const std::map<s
     for (const ValueId id : node.inputs)
       if (id != none && --left[id] == 0 && !uses.output[id]) values[id].reset();
   }
-  std::map<std::string, Tensor> results;
+  NamedData results;
   for (const ValueId id : graph.outputs) results.emplace(graph.value(id).name, *values[id]);
   return results;
 }

@@ -5,19 +5,19 @@
 #include <map>
 #include <string>
 
-#include "core/ir/graph.hpp"
+#include "core/ir/datum.hpp"
 
 namespace lathe {
 
 struct ReferenceOptions {
   unsigned threads = 2;
   // Called with each value as it is made; for finding the layer where two engines part.
-  std::function<void(const std::string& value, const Tensor& tensor)> watch;
+  std::function<void(const std::string& value, const Datum& datum)> watch;
   std::function<bool()> cancelled;
 };
 
 // Inputs by name; returns the outputs by name. Throws Error(failed) for missing or unfitting inputs and for data-dependent errors.
-std::map<std::string, Tensor> run_reference(const Graph& graph, const std::map<std::string, Tensor>& inputs, const ReferenceOptions& options = {});
+NamedData run_reference(const Graph& graph, const NamedData& inputs, const ReferenceOptions& options = {});
 
 // Runs one node on constants. nullopt when it has no kernel, is not deterministic, or an output would exceed `limit` bytes.
 std::optional<std::vector<Tensor>> evaluate(const Graph& graph, const Node& node, std::span<const Tensor* const> inputs, uint64_t limit);

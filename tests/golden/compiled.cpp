@@ -47,13 +47,13 @@ size_t meant(const std::vector<TensorInfo>& infos, size_t index, const std::stri
 bool compare(const golden::Case& c, Plugins& plugins, const std::string& package, unsigned threads) {
   std::printf("%u thread%s\n", threads, threads == 1 ? "" : "s");
   const std::unique_ptr<Executable> model = open_artifact(plugins, package, threads, false);
-  std::vector<Tensor> inputs(model->inputs().size());
+  std::vector<Datum> inputs(model->inputs().size());
   size_t position = 0;
   for (golden::NamedTensor& t : golden::read_tensors(c, "input")) inputs.at(meant(model->inputs(), position++, t.name)) = std::move(t.tensor);
-  const std::vector<Tensor> outputs = model->run(inputs);
+  const std::vector<Datum> outputs = model->run(inputs);
   std::vector<Tensor> found, expected;
   for (golden::NamedTensor& t : golden::read_tensors(c, "output")) {
-    found.push_back(outputs.at(meant(model->outputs(), expected.size(), t.name)));
+    found.push_back(outputs.at(meant(model->outputs(), expected.size(), t.name)).tensor);
     expected.push_back(std::move(t.tensor));
   }
   return golden::agree(c, found, expected);

@@ -67,12 +67,12 @@ Outcome run(Plugins& plugins, const std::filesystem::path& folder, std::set<std:
     if (!set.is_directory()) continue;
     std::optional<std::vector<Tensor>> given = read_all(set.path(), "input"), expected = read_all(set.path(), "output");
     if (!given || !expected) return Outcome::unsupported;
-    std::map<std::string, Tensor> inputs;
+    NamedData inputs;
     for (size_t i = 0; i < given->size(); ++i) inputs.emplace(graph.value(graph.inputs.at(i)).name, std::move((*given)[i]));
-    const std::map<std::string, Tensor> outputs = run_reference(graph, inputs);
+    const NamedData outputs = run_reference(graph, inputs);
     for (size_t i = 0; i < expected->size(); ++i) {
       const std::string& name = graph.value(graph.outputs.at(i)).name;
-      if (equal(outputs.at(name), (*expected)[i])) continue;
+      if (equal(outputs.at(name).tensor, (*expected)[i])) continue;
       std::printf("%s: output '%s' differs\n", folder.filename().c_str(), name.c_str());
       return Outcome::failed;
     }

@@ -53,17 +53,17 @@ int run(const golden::Case& c, const char* pipeline) {
   } else {
     infer_types(graph);
   }
-  std::map<std::string, Tensor> inputs;
+  NamedData inputs;
   for (golden::NamedTensor& t : golden::read_tensors(c, "input"))
     inputs.emplace(meant(graph, graph.inputs, inputs.size(), t.name), std::move(t.tensor));
   const auto start = std::chrono::steady_clock::now();
-  std::map<std::string, Tensor> outputs = run_reference(graph, inputs);
+  const NamedData outputs = run_reference(graph, inputs);
   std::printf("%.0f ms\n", std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   std::vector<Tensor> found, expected;
   for (golden::NamedTensor& t : golden::read_tensors(c, "output")) {
     const std::string name = meant(graph, graph.outputs, expected.size(), t.name);
     expected.push_back(std::move(t.tensor));
-    found.push_back(outputs.at(name));
+    found.push_back(outputs.at(name).tensor);
   }
   return golden::agree(c, found, expected) ? 0 : 1;
 }

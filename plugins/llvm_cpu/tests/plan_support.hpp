@@ -102,7 +102,7 @@ inline Program check(Model& model, const Machine& machine) {
   verify(model.graph);
   const Snapshot snapshot(model.graph);
   Program program = plan(snapshot.get(), machine);
-  std::map<std::string, lathe::Tensor> inputs;
+  lathe::NamedData inputs;
   std::vector<Bytes> bytes;
   for (const ValueId id : model.graph.inputs) {
     const std::vector<int64_t> d = model.dimensions(id);
@@ -111,10 +111,10 @@ inline Program check(Model& model, const Machine& machine) {
     const auto* data = reinterpret_cast<const uint8_t*>(tensor.bytes.data);
     bytes.emplace_back(data, data + tensor.bytes.size);
   }
-  const std::map<std::string, lathe::Tensor> expected = run_reference(model.graph, inputs);
+  const lathe::NamedData expected = run_reference(model.graph, inputs);
   const std::vector<Bytes> found = interpret(program, machine, bytes);
   for (size_t i = 0; i < found.size(); ++i) {
-    const lathe::Tensor& reference = expected.at(program.outputs[i].name);
+    const lathe::Tensor& reference = expected.at(program.outputs[i].name).tensor;
     REQUIRE(found[i].size() == reference.bytes.size);
     if (reference.type != DataType::float32) {
       CHECK(std::equal(found[i].begin(), found[i].end(), reinterpret_cast<const uint8_t*>(reference.bytes.data)));

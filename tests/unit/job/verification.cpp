@@ -21,11 +21,12 @@ class Echo : public Executable {
   Echo(TensorInfo info, float offset) : inputs_{info}, outputs_{info}, offset_(offset) { outputs_[0].name = "y"; }
   const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
-  std::vector<Tensor> run(const std::vector<Tensor>& inputs) override {
-    std::vector<float> values(inputs[0].as<float>().begin(), inputs[0].as<float>().end());
+  std::vector<Datum> run(const std::vector<Datum>& inputs) override {
+    const Tensor& x = inputs[0].tensor;
+    std::vector<float> values(x.as<float>().begin(), x.as<float>().end());
     for (float& v : values) v = std::max(v, 0.0f);
     values.back() += offset_;
-    return {Tensor::of<float>(DataType::float32, inputs[0].dimensions, values)};
+    return {Tensor::of<float>(DataType::float32, x.dimensions, values)};
   }
   std::vector<KernelTime> profile() override { return {}; }
   uint64_t peak_bytes() override { return 0; }
@@ -76,7 +77,7 @@ TEST_CASE("integers must be equal; types and shapes too") {
 
 TEST_CASE("made-up inputs depend on seed and name alone, and lie where they should") {
   Graph graph = relu_graph();
-  Tensor a = seeded_inputs(graph, 1).at("x"), again = seeded_inputs(graph, 1).at("x"), other = seeded_inputs(graph, 2).at("x");
+  Tensor a = seeded_inputs(graph, 1).at("x").tensor, again = seeded_inputs(graph, 1).at("x").tensor, other = seeded_inputs(graph, 2).at("x").tensor;
   CHECK(a == again);
   CHECK_FALSE(a == other);
   CHECK(a.dimensions == std::vector<int64_t>{1, 4});

@@ -39,7 +39,8 @@ TEST_CASE("convolution across blocks") {
                graph,
                {{"x", Tensor::of<float>(DataType::float32, {1, 600, 5, 21}, x)}, {"w", Tensor::of<float>(DataType::float32, {17, 600, 1, 1}, w)}},
                ReferenceOptions{threads, {}, {}})
-        .at("y");
+        .at("y")
+        .tensor;
   };
   const Tensor y = run(1);
   for (size_t m = 0; m < 17; ++m)

@@ -21,9 +21,9 @@ inline Tensor result(const std::string& text) {
   Graph graph = parse_text(text);
   lift_to_canonical(graph);
   infer_types(graph);
-  const std::map<std::string, Tensor> outputs = run_reference(graph, {});
+  const NamedData outputs = run_reference(graph, {});
   REQUIRE(outputs.size() == 1);
-  return outputs.begin()->second;
+  return outputs.begin()->second.tensor;
 }
 
 template <class T>

@@ -131,7 +131,7 @@ TEST_CASE("a chain is followed as far as its sum is a number") {
   CHECK(after.nodes.size() == 2);  // 1e60 is no float32, so the second stays and overflows as it did
   CHECK(after.nodes[1].op_type == "Mul");
   const auto expected = run_reference(before, random_inputs(before, 0)), found = run_reference(after, random_inputs(after, 0));
-  CHECK(expected.at("y").as<float>()[0] == found.at("y").as<float>()[0]);
+  CHECK(expected.at("y").tensor.as<float>()[0] == found.at("y").tensor.as<float>()[0]);
 }
 
 TEST_CASE("weights that two convolutions share are folded for each alone") {

@@ -53,9 +53,9 @@ inline size_t count(const Graph& graph, std::string_view op_type) {
 }
 
 // Inputs with static shapes get the same numbers for the same seed: floats in [-2, 2], small integers, booleans.
-inline std::map<std::string, Tensor> random_inputs(const Graph& graph, unsigned seed) {
+inline NamedData random_inputs(const Graph& graph, unsigned seed) {
   std::mt19937 random(seed);
-  std::map<std::string, Tensor> inputs;
+  NamedData inputs;
   for (const ValueId v : graph.inputs) {
     const Value& value = graph.value(v);
     REQUIRE(value.type.static_shape());
@@ -105,7 +105,7 @@ inline void check_same_results(const Graph& before, const Graph& after, double t
     for (const auto& output : expected) {
       CAPTURE(output.first);
       REQUIRE(found.contains(output.first));
-      CHECK(distance(output.second, found.at(output.first), scale) <= tolerance);
+      CHECK(distance(output.second.tensor, found.at(output.first).tensor, scale) <= tolerance);
     }
   }
 }

@@ -326,8 +326,13 @@ struct LoadRequest {
 // Inputs and outputs of a loaded artifact.
 class Interface {
  public:
-  void add_input(std::string name, int32_t type, Shape shape) { add(inputs_, std::move(name), type, std::move(shape)); }
-  void add_output(std::string name, int32_t type, Shape shape) { add(outputs_, std::move(name), type, std::move(shape)); }
+  // `shape` is nullopt where the rank is not known; `kind` is LATHE_KIND_... (of sequences, type and shape are their elements').
+  void add_input(std::string name, int32_t type, std::optional<Shape> shape, int32_t kind = LATHE_KIND_TENSOR) {
+    add(inputs_, std::move(name), type, std::move(shape), kind);
+  }
+  void add_output(std::string name, int32_t type, std::optional<Shape> shape, int32_t kind = LATHE_KIND_TENSOR) {
+    add(outputs_, std::move(name), type, std::move(shape), kind);
+  }
   const lathe_interface* layout() {
     c_inputs_.clear(), c_outputs_.clear();
     for (ValueData& v : inputs_) c_inputs_.push_back(v.layout());
@@ -338,20 +343,24 @@ class Interface {
   }
 
  private:
-  static void add(std::deque<ValueData>& list, std::string name, int32_t type, Shape shape) {
+  static void add(std::deque<ValueData>& list, std::string name, int32_t type, std::optional<Shape> shape, int32_t kind) {
     list.emplace_back();
     list.back().name = std::move(name);
     list.back().type = type;
     list.back().shape = std::move(shape);
+    list.back().kind = kind;
   }
   std::deque<ValueData> inputs_, outputs_;
   std::vector<lathe_value> c_inputs_, c_outputs_;
   lathe_interface c_ = {};
 };
-// One input of a run.
+// One input of a run, or an element of a sequence.
 class BufferView {
  public:
   explicit BufferView(const lathe_buffer* buffer) : buffer_(buffer) {}
+  const lathe_buffer& get() const { return *buffer_; }
+  int32_t kind() const { return buffer_->kind; }          // LATHE_KIND_...
+  bool present() const { return buffer_->present != 0; }  // false: an empty optional
   int32_t type() const { return buffer_->type; }
   Span<const int64_t> dimensions() const { return {buffer_->dimensions, buffer_->rank}; }
   uint64_t bytes() const { return buffer_->size; }
@@ -360,6 +369,9 @@ class BufferView {
   Span<const T> as() const {
     return {static_cast<const T*>(buffer_->data), static_cast<size_t>(buffer_->size / sizeof(T))};
   }
+  std::string_view text(size_t index) const { return view(static_cast<const lathe_string*>(buffer_->data)[index]); }  // of LATHE_STRING
+  size_t element_count() const { return buffer_->element_count; }                                                     // of sequences
+  BufferView element(size_t index) const { return BufferView(LATHE_AT(lathe_buffer, buffer_->elements, buffer_->element_stride, index)); }
 
  private:
   const lathe_buffer* buffer_;
@@ -370,11 +382,16 @@ class Run {
   Run(const lathe_buffer* inputs, size_t count, const lathe_buffer_sink* sink) : inputs_(inputs), count_(count), sink_(sink) {}
   size_t input_count() const { return count_; }
   BufferView input(size_t index) const { return BufferView(&inputs_[index]); }
-  // Once per output: 64-byte aligned memory of `bytes` bytes to fill.
+  // Once per output that is a tensor of numbers: 64-byte aligned memory of `bytes` bytes to fill.
   void* output(uint32_t index, int32_t type, const std::vector<int64_t>& dimensions, uint64_t bytes) {
     void* memory = sink_->allocate(sink_->context, index, type, dimensions.data(), dimensions.size(), bytes);
     if (!memory) throw Failure(LATHE_FAILED);
     return memory;
+  }
+  // In its place for strings, sequences and optionals: the host copies all of `value`.
+  void put(uint32_t index, const lathe_buffer& value) {
+    if (!sink_->put) throw Failure(LATHE_UNSUPPORTED, "this host takes no strings, sequences or optionals");
+    require(sink_->put(sink_->context, index, &value));
   }
 
  private:
