@@ -110,19 +110,6 @@ void infer_split(InferenceContext& c) {
   }
 }
 
-// How many elements start:end:step selects of `dimension`, and where it starts.
-int64_t slice_length(int64_t dimension, int64_t& start, int64_t end, int64_t step) {
-  const auto from_end = [&](int64_t v) { return v < 0 ? v + dimension : v; };  // v >= -2^63 and dimension >= 0: no overflow
-  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? dimension : dimension - 1;
-  start = std::clamp(from_end(start), int64_t(0), std::max<int64_t>(high, 0));
-  end = std::clamp(from_end(end), low, step > 0 ? dimension : high);
-  if (dimension == 0) return 0;
-  const int64_t span = step > 0 ? end - start : start - end;
-  if (span <= 0) return 0;
-  const int64_t stride = step > 0 ? step : (step == INT64_MIN ? INT64_MAX : -step);
-  return (span - 1) / stride + 1;
-}
-
 void infer_slice(InferenceContext& c) {
   const Shape *x = infer::shape(c, 0), *starts = c.elements(1), *ends = c.elements(2);
   for (size_t i = 1; i < c.node().inputs.size(); ++i) infer::expect_rank(c, i, 1, 1);
@@ -153,7 +140,7 @@ void infer_slice(InferenceContext& c) {
     const Dimension whole = (*x)[axis];
     if (start && end && whole.constant()) {
       int64_t first = *start;
-      y[axis] = Dimension(slice_length(whole.value, first, *end, step));
+      y[axis] = Dimension(kernels::detail::slice_length(whole.value, first, *end, step));
       if (const Shape* elements = c.elements(0); elements && x->size() == 1) {
         Shape selected;
         for (int64_t k = 0; k < y[axis].value; ++k) selected.push_back((*elements)[size_t(first + k * step)]);
@@ -199,8 +186,11 @@ void infer_pad(InferenceContext& c) {
   if (pads->size() != 2 * count)
     c.fail("the pads have the wrong length", std::to_string(2 * count) + " (begins, then ends)", std::to_string(pads->size()));
   Shape y = *x;
+  std::vector<bool> padded(x->size(), false);
   for (size_t i = 0; i < count; ++i) {
     const size_t axis = infer::axis(c, axes ? (*axes)[i] : int64_t(i), x->size());
+    if (padded[axis]) c.fail("an axis is padded twice", "distinct axes", std::to_string(axis));
+    padded[axis] = true;
     y[axis] = infer::plus(c, y[axis], infer::plus(c, (*pads)[i], (*pads)[count + i]));
     const std::optional<int64_t> begin = infer::number((*pads)[i]), end = infer::number((*pads)[count + i]);
     if (mode != "constant" && (*x)[axis].value == 0 && (begin.value_or(0) > 0 || end.value_or(0) > 0))

@@ -3,8 +3,6 @@
 // This is where shape arithmetic begins (Shape, Size, Constant) and ends (Reshape, Expand, ConstantOfShape).
 #include "lathe/kernels/shape.hpp"
 
-#include <cmath>
-
 #include "core/ops/families.hpp"
 #include "core/ops/inference.hpp"
 #include "core/ops/node_inference.hpp"
@@ -229,6 +227,8 @@ void infer_expand(InferenceContext& c) {
     const bool counted = x && s && (*s)[0].constant() && (*s)[0].value <= kernels::max_rank;
     return infer::set(c, counted ? std::optional(Shape(std::max(x->size(), size_t((*s)[0].value)))) : std::nullopt);
   }
+  for (const Dimension& e : *elements)
+    if (infer::number(e).value_or(0) < 0) c.fail("a dimension of the new shape is negative", "1 or a size", to_string(*elements));
   // An element of which nothing is known may be 1, so it says nothing against a constant of the input.
   infer::set(c, infer::broadcast(c, *x, *elements));
   const bool whole = elements->size() == 1 && (*elements)[0].constant() && (*elements)[0].value <= 64;
@@ -238,11 +238,10 @@ void infer_expand(InferenceContext& c) {
 
 template <class T>
 int64_t range_length(const InferenceContext& c, const Tensor& start, const Tensor& limit, const Tensor& delta) {
-  const double low = double(start.as<T>()[0]), high = double(limit.as<T>()[0]), step = double(delta.as<T>()[0]);
-  if (step == 0) c.fail("the step of a range is 0");
-  const double count = std::ceil((high - low) / step);
-  if (!(count < 9e15)) c.fail("the range has too many elements");
-  return count < 0 ? 0 : int64_t(count);
+  const int64_t count = kernels::detail::range_length(start.as<T>()[0], limit.as<T>()[0], delta.as<T>()[0]);
+  if (count == -1) c.fail("the step of a range is 0");
+  if (count < 0) c.fail("the range has too many elements");
+  return count;
 }
 
 void infer_range(InferenceContext& c) {

@@ -115,8 +115,46 @@ inline void dynamic_quantize_linear(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_QUANTIZATION(X)                  \
-  X("", QuantizeLinear, quantize_linear, shapes::same) \
-  X("", DequantizeLinear, dequantize_linear, shapes::same) X("", DynamicQuantizeLinear, dynamic_quantize_linear, shapes::unknown)
+namespace shapes {
+
+// Of QuantizeLinear and DequantizeLinear: the input's shape. The scale is a scalar, one number per place of `axis`, or one per block.
+inline void quantize(const Call& call) {
+  const Tensor &x = call.input(0), &scale = call.input(1);
+  if (call.has_input(2)) {
+    const Tensor& zero = call.input(2);
+    bool same_shape = zero.rank == scale.rank;
+    for (int i = 0; same_shape && i < zero.rank; ++i) same_shape = zero.dimensions[i] == scale.dimensions[i];
+    const bool single = zero.rank <= 1 && scale.rank <= 1 && zero.size() == 1 && scale.size() == 1;
+    if (!same_shape && !single) return call.fail("scale and zero point differ in shape");
+  }
+  if (scale.rank > 1 || (scale.rank == 1 && scale.dimensions[0] != 1)) {
+    const int axis = axis_of(call, call.integer("axis", 1), x.rank);
+    if (axis < 0) return;
+    if (const int64_t block = call.integer("block_size", 0)) {
+      if (scale.rank != x.rank) return call.fail("blocked quantisation wants a scale of the input's rank");
+      for (int i = 0; i < x.rank; ++i) {
+        const int64_t d = x.dimensions[i], expected = i == axis ? d / block + (d % block != 0) : d;
+        if (scale.dimensions[i] != expected) return call.fail("the scale's shape does not fit the blocks");
+      }
+    } else if (scale.rank != 1 || scale.dimensions[0] != x.dimensions[axis]) {
+      return call.fail("the scale's length does not fit the axis");
+    }
+  }
+  same(call);
+}
+
+// Outputs: like x; scale and zero point are scalars.
+inline void dynamic_quantize_linear(const Call& call) {
+  call.allocate_output(0, call.input(0).dimensions, call.input(0).rank);
+  call.allocate_output(1, nullptr, 0);
+  call.allocate_output(2, nullptr, 0);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_QUANTIZATION(X)                          \
+  X("", QuantizeLinear, quantize_linear, shapes::quantize)     \
+  X("", DequantizeLinear, dequantize_linear, shapes::quantize) \
+  X("", DynamicQuantizeLinear, dynamic_quantize_linear, shapes::dynamic_quantize_linear)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -47,6 +47,64 @@ inline void broadcast(const Call& call) {
   call.allocate_output(0, dimensions, rank);
 }
 
+// The shape of an output in the making. What cannot be a shape fails the call, once; from then on nothing more is added.
+struct Sizes {
+  const Call& call;
+  int64_t dimensions[max_rank];
+  int32_t rank = 0;
+  bool good = true;
+
+  explicit Sizes(const Call& c) : call(c) {}
+  Sizes(const Call& c, const Tensor& tensor) : call(c) {
+    for (int32_t i = 0; i < tensor.rank; ++i) push(tensor.dimensions[i]);
+  }
+  void fail(const char* sentence) {
+    if (good) call.fail(sentence);
+    good = false;
+  }
+  void push(int64_t dimension) {
+    if (rank == max_rank) return fail("the output has too many dimensions");
+    if (dimension < 0) return fail("a dimension of the output is negative");
+    if (good) dimensions[rank++] = dimension;
+  }
+  void set(int axis, int64_t dimension) {
+    if (dimension < 0) return fail("a dimension of the output is negative");
+    if (good) dimensions[axis] = dimension;
+  }
+  void multiply(int axis, int64_t factor) {
+    if (factor < 0) return fail("a dimension of the output is negative");
+    if (good && __builtin_mul_overflow(dimensions[axis], factor, &dimensions[axis])) fail("a dimension of the output overflows 63 bits");
+  }
+  void allocate(int32_t output = 0) const {
+    if (good) call.allocate_output(output, dimensions, rank);
+  }
+};
+
+// An axis as 0..rank-1; -1 (and the call failed) when there is no such axis.
+inline int axis_of(const Call& call, int64_t axis, int32_t rank) {
+  if (axis >= -int64_t(rank) && axis < rank) return normal_axis(axis, rank);
+  call.fail("an axis lies outside the tensor's rank");
+  return -1;
+}
+
+// Whether an input has that rank; the call failed when it has not.
+inline bool has_rank(const Call& call, int32_t index, int32_t rank) {
+  if (call.input(index).rank == rank) return true;
+  call.fail("an input has the wrong number of dimensions");
+  return false;
+}
+
+// The product of dimensions begin..end-1; -1 when it overflows 63 bits.
+inline int64_t checked_product(const int64_t* dimensions, int begin, int end) {
+  int64_t n = 1;
+  bool overflow = false;
+  for (int i = begin; i < end; ++i) {
+    if (dimensions[i] == 0) return 0;
+    overflow = overflow || __builtin_mul_overflow(n, dimensions[i], &n);
+  }
+  return overflow ? -1 : n;
+}
+
 // No shape function was written for it.
 inline void unknown(const Call& call) { call.fail("the shape of this operator's output cannot be computed at run time"); }
 
