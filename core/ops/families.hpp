@@ -18,6 +18,7 @@ std::span<const Operator> movement_operators();
 std::span<const Operator> normalization_operators();
 std::span<const Operator> pooling_operators();
 std::span<const Operator> quantization_operators();
+std::span<const Operator> recurrent_operators();
 std::span<const Operator> reduction_operators();
 std::span<const Operator> resize_operators();
 std::span<const Operator> shape_operators();

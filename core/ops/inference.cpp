@@ -108,6 +108,14 @@ void expect_length(const InferenceContext& context, size_t input, const Dimensio
     context.fail("input " + std::to_string(input) + " has the wrong length", std::to_string(length.value), std::to_string((*s)[0].value));
 }
 
+void expect_shape(const InferenceContext& context, size_t input, const Shape& expected) {
+  const Shape* s = shape(context, input);
+  if (!s) return;
+  bool fits = s->size() == expected.size();
+  for (size_t i = 0; fits && i < expected.size(); ++i) fits = !differ((*s)[i], expected[i]);
+  if (!fits) context.fail("input " + std::to_string(input) + " has the wrong shape", to_string(expected), to_string(*s));
+}
+
 Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b) {
   Shape result(std::max(a.size(), b.size()));
   for (size_t i = 0; i < result.size(); ++i) {

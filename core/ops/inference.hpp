@@ -40,6 +40,9 @@ void expect_rank(const InferenceContext& context, size_t input, size_t low, size
 // Fails unless a one-dimensional parameter has `length` elements (or either is unknown).
 void expect_length(const InferenceContext& context, size_t input, const Dimension& length);
 
+// Fails unless the input has this rank and these sizes (or its shape, or a size, is unknown); absent inputs pass.
+void expect_shape(const InferenceContext& context, size_t input, const Shape& expected);
+
 // Multidirectional broadcasting; fails naming both shapes.
 Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b);
 

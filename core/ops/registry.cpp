@@ -12,7 +12,7 @@ std::span<const Operator* const> operators() {
     for (const auto family :
          {convolution_operators, matmul_operators, pooling_operators, normalization_operators, activation_operators, softmax_operators,
           elementwise_unary_operators, elementwise_binary_operators, comparison_operators, reduction_operators, shape_operators, movement_operators,
-          indexing_operators, resize_operators, quantization_operators, conversion_operators})
+          indexing_operators, resize_operators, quantization_operators, recurrent_operators, conversion_operators})
       for (const Operator& op : family()) list.push_back(&op);
     return list;
   }();

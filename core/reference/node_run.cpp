@@ -22,8 +22,13 @@ kernels::Tensor kernel_tensor(const Tensor& tensor) {
   return {const_cast<std::byte*>(tensor.bytes.data), tensor.dimensions.data(), int32_t(tensor.dimensions.size()), kernels::Type(tensor.type)};
 }
 
-// `tensors` keeps what tensor attributes point to.
-std::vector<kernels::Attribute> kernel_attributes(const Node& node, std::deque<kernels::Tensor>& tensors) {
+// What tensor and string list attributes point to.
+struct AttributeMemory {
+  std::deque<kernels::Tensor> tensors;
+  std::deque<std::vector<kernels::String>> strings;
+};
+
+std::vector<kernels::Attribute> kernel_attributes(const Node& node, AttributeMemory& memory) {
   std::vector<kernels::Attribute> list;
   for (const auto& [name, attribute] : node.attributes) {
     kernels::Attribute a{name.c_str(), nullptr, nullptr, nullptr, 1};
@@ -42,7 +47,13 @@ std::vector<kernels::Attribute> kernel_attributes(const Node& node, std::deque<k
       a.floats = floats->data();
       a.count = int64_t(floats->size());
     } else if (const auto* tensor = std::get_if<Tensor>(&attribute.value)) {
-      a.tensor = &tensors.emplace_back(kernel_tensor(*tensor));
+      a.tensor = &memory.tensors.emplace_back(kernel_tensor(*tensor));
+    } else if (const auto* strings = std::get_if<Attribute::Strings>(&attribute.value)) {
+      if (strings->empty()) continue;
+      std::vector<kernels::String>& list = memory.strings.emplace_back();
+      for (const std::string& text : *strings) list.push_back({text.data(), int64_t(text.size())});
+      a.strings = list.data();
+      a.count = int64_t(list.size());
     } else {
       continue;
     }
@@ -86,8 +97,8 @@ std::optional<std::vector<Tensor>> run_node(const Operator& op, const Node& node
   std::vector<kernels::Tensor> input_tensors, output_tensors;
   for (const Tensor* t : inputs) input_tensors.push_back(t ? kernel_tensor(*t) : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
   for (const Tensor& t : outputs) output_tensors.push_back(kernel_tensor(t));
-  std::deque<kernels::Tensor> attribute_tensors;
-  const std::vector<kernels::Attribute> attributes = kernel_attributes(node, attribute_tensors);
+  AttributeMemory attribute_memory;
+  const std::vector<kernels::Attribute> attributes = kernel_attributes(node, attribute_memory);
   const char* error = nullptr;
   kernels::Call call{};
   call.inputs = input_tensors.data();

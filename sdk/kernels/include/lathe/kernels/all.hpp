@@ -3,7 +3,7 @@
 // LATHE_KERNELS(X) expands X(domain, Operator, kernel, shape function) for each operator that has a kernel; LATHE_KERNELS_<FAMILY>(X) does so
 // for one family. shapes::by_kernel (nullptr) stands where the kernel gives its outputs their shapes itself. Operators that want working memory
 // (Call::scratch) stand in LATHE_KERNEL_SCRATCH(X) with the function that says how much. Without it (Call::scratch == nullptr) they still work, but
-// slower.
+// slower, or fail with a sentence.
 #pragma once
 #include "lathe/kernels/activation.hpp"
 #include "lathe/kernels/comparison.hpp"
@@ -17,6 +17,7 @@
 #include "lathe/kernels/normalization.hpp"
 #include "lathe/kernels/pooling.hpp"
 #include "lathe/kernels/quantization.hpp"
+#include "lathe/kernels/recurrent.hpp"
 #include "lathe/kernels/reduction.hpp"
 #include "lathe/kernels/resize.hpp"
 #include "lathe/kernels/shape.hpp"
@@ -35,6 +36,7 @@
   LATHE_KERNELS_NORMALIZATION(X)      \
   LATHE_KERNELS_POOLING(X)            \
   LATHE_KERNELS_QUANTIZATION(X)       \
+  LATHE_KERNELS_RECURRENT(X)          \
   LATHE_KERNELS_REDUCTION(X)          \
   LATHE_KERNELS_RESIZE(X)             \
   LATHE_KERNELS_SHAPE(X)              \
@@ -44,4 +46,7 @@
   X("", Conv, conv_scratch)        \
   X("", ConvInteger, conv_scratch) \
   X("", MatMul, matmul_scratch)    \
-  X("", Gemm, gemm_scratch)
+  X("", Gemm, gemm_scratch)        \
+  X("", GRU, gru_scratch)          \
+  X("", LSTM, lstm_scratch)        \
+  X("", RNN, rnn_scratch)
