@@ -13,10 +13,6 @@ using namespace std::string_literals;
 
 std::string quoted(std::string_view s) { return "'" + std::string(s) + "'"; }
 
-bool has_kernels(DataType type) {
-  return type == DataType::none || (bits(type) >= 8 && bits(type) <= 64 && type < DataType::float8e4m3fn && type != DataType::complex64);
-}
-
 AttributeKind kind_of(const Attribute& attribute) {
   constexpr AttributeKind kinds[] = {AttributeKind::integer, AttributeKind::real,     AttributeKind::text,  AttributeKind::tensor,
                                      AttributeKind::graph,   AttributeKind::integers, AttributeKind::reals, AttributeKind::texts,
@@ -116,8 +112,6 @@ class Context final : public InferenceContext {
       if (type->shape && type->shape->size() > size_t(kernels::max_rank))
         fail("input " + quoted(f.name) + " has too many dimensions", "at most " + std::to_string(kernels::max_rank),
              std::to_string(type->shape->size()), {});
-      if (!has_kernels(type->element))
-        refuse(Code::unsupported, "nothing computes with " + std::string(lathe::name(type->element)) + " yet", {}, "input " + quoted(f.name));
     }
   }
 
@@ -196,9 +190,6 @@ std::vector<OutputFacts> infer_node(const Operator& op, const Node& node, const 
   Context context(op, node, inputs);
   context.check_signature();
   op.infer(context);
-  for (const OutputFacts& output : context.outputs)
-    if (!has_kernels(output.type.element))
-      context.refuse(Code::unsupported, "nothing computes with " + std::string(lathe::name(output.type.element)) + " yet", {}, "its output");
   return std::move(context.outputs);
 }
 

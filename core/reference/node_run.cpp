@@ -1,10 +1,11 @@
 // See node_run.hpp.
 #include "core/reference/node_run.hpp"
 
-#include <deque>
 #include <memory>
 
 #include "core/ops/node_inference.hpp"
+#include "core/ops/shape_functions.hpp"
+#include "core/reference/call_memory.hpp"
 #include "core/reference/levels.hpp"
 
 namespace lathe {
@@ -16,50 +17,6 @@ namespace {
   d.node = node.name;
   d.op_type = node.op_type;
   throw Error(Code::failed, std::move(d));
-}
-
-kernels::Tensor kernel_tensor(const Tensor& tensor) {
-  return {const_cast<std::byte*>(tensor.bytes.data), tensor.dimensions.data(), int32_t(tensor.dimensions.size()), kernels::Type(tensor.type)};
-}
-
-// What tensor and string list attributes point to.
-struct AttributeMemory {
-  std::deque<kernels::Tensor> tensors;
-  std::deque<std::vector<kernels::String>> strings;
-};
-
-std::vector<kernels::Attribute> kernel_attributes(const Node& node, AttributeMemory& memory) {
-  std::vector<kernels::Attribute> list;
-  for (const auto& [name, attribute] : node.attributes) {
-    kernels::Attribute a{name.c_str(), nullptr, nullptr, nullptr, 1};
-    if (const auto* i = std::get_if<int64_t>(&attribute.value)) {
-      a.ints = i;
-    } else if (const auto* f = std::get_if<float>(&attribute.value)) {
-      a.floats = f;
-    } else if (const auto* s = std::get_if<std::string>(&attribute.value)) {
-      a.string = s->c_str();
-    } else if (const auto* ints = std::get_if<Attribute::Ints>(&attribute.value)) {
-      if (ints->empty()) continue;  // the same as an absent one
-      a.ints = ints->data();
-      a.count = int64_t(ints->size());
-    } else if (const auto* floats = std::get_if<Attribute::Floats>(&attribute.value)) {
-      if (floats->empty()) continue;
-      a.floats = floats->data();
-      a.count = int64_t(floats->size());
-    } else if (const auto* tensor = std::get_if<Tensor>(&attribute.value)) {
-      a.tensor = &memory.tensors.emplace_back(kernel_tensor(*tensor));
-    } else if (const auto* strings = std::get_if<Attribute::Strings>(&attribute.value)) {
-      if (strings->empty()) continue;
-      std::vector<kernels::String>& list = memory.strings.emplace_back();
-      for (const std::string& text : *strings) list.push_back({text.data(), int64_t(text.size())});
-      a.strings = list.data();
-      a.count = int64_t(list.size());
-    } else {
-      continue;
-    }
-    list.push_back(a);
-  }
-  return list;
 }
 
 std::vector<OutputFacts> infer_outputs(const Operator& op, const Node& node, std::span<const Tensor* const> inputs) {
@@ -81,34 +38,42 @@ std::optional<std::vector<Tensor>> run_node(const Operator& op, const Node& node
                                             uint64_t limit) {
   const std::vector<OutputFacts> facts = infer_outputs(op, node, inputs);
   if (node.op_type == "Constant" && !op.kernel) return std::vector<Tensor>{constant_of(node)};
-  std::vector<Tensor> outputs(facts.size());
-  uint64_t bytes = 0;
+  const ShapeRule rule = shape_rule(op.domain, op.name);
+  CallMemory memory(limit);
+  bool all_known = true;
   for (size_t i = 0; i < facts.size(); ++i) {
-    if (node.outputs[i] == none) continue;
-    if (!facts[i].type.static_shape())
-      fail(node, "the shape of output " + std::to_string(i) + " is not known before it runs: " + to_string(facts[i].type));
-    const std::optional<uint64_t> size = byte_size(facts[i].type.element, facts[i].type.dimensions());
-    if (!size || *size > limit - bytes) return std::nullopt;
-    bytes += *size;
+    const bool present = node.outputs[i] != none;
+    memory.add_output(present ? facts[i].type.element : DataType::none);
+    all_known = all_known && (!present || facts[i].type.static_shape());
   }
-  for (size_t i = 0; i < facts.size(); ++i)
-    if (node.outputs[i] != none) outputs[i] = Tensor::allocate(facts[i].type.element, facts[i].type.dimensions());
+  if (!rule.by_kernel && all_known)
+    for (size_t i = 0; i < facts.size(); ++i)
+      if (node.outputs[i] != none && !memory.allocate(i, facts[i].type.dimensions())) {
+        if (memory.over_limit()) return std::nullopt;
+        fail(node, "output " + std::to_string(i) + " has more bytes than can be counted: " + to_string(facts[i].type));
+      }
 
-  std::vector<kernels::Tensor> input_tensors, output_tensors;
-  for (const Tensor* t : inputs) input_tensors.push_back(t ? kernel_tensor(*t) : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
-  for (const Tensor& t : outputs) output_tensors.push_back(kernel_tensor(t));
-  AttributeMemory attribute_memory;
-  const std::vector<kernels::Attribute> attributes = kernel_attributes(node, attribute_memory);
+  std::vector<kernels::Tensor> input_tensors;
+  for (const Tensor* t : inputs) input_tensors.push_back(memory.view(t));
+  const std::vector<kernels::Attribute> attributes = memory.attributes(node);
   const char* error = nullptr;
   kernels::Call call{};
   call.inputs = input_tensors.data();
-  call.outputs = output_tensors.data();
   call.attributes = attributes.data();
   call.input_count = int32_t(input_tensors.size());
-  call.output_count = int32_t(output_tensors.size());
   call.attribute_count = int32_t(attributes.size());
   call.opset = int32_t(canonical_opset);
   call.error = &error;
+  memory.serve(call);
+  const auto check = [&] {
+    if (error && !memory.over_limit()) fail(node, error);
+  };
+  if (!rule.by_kernel && !all_known) {
+    if (!rule.function) fail(node, "the shapes of its outputs are not known before it runs");
+    rule.function(call);
+    check();
+    if (memory.over_limit()) return std::nullopt;
+  }
   if (pool && pool->threads() > 1) {
     call.parallel_for = [](void* context, uint32_t tasks, void (*body)(void*, uint32_t, uint32_t), void* argument) {
       static_cast<ThreadPool*>(context)->run(tasks, body, argument);
@@ -128,8 +93,11 @@ std::optional<std::vector<Tensor>> run_node(const Operator& op, const Node& node
     call.scratch = scratch.get();
   }
   kernel.run(call);
-  if (error) fail(node, error);
-  return outputs;
+  check();
+  if (memory.over_limit()) return std::nullopt;
+  for (size_t i = 0; i < facts.size(); ++i)
+    if (node.outputs[i] != none && !memory.allocated(i)) fail(node, "its kernel gave output " + std::to_string(i) + " no shape");
+  return memory.take_results();
 }
 
 }  // namespace lathe

@@ -1,13 +1,15 @@
 // C++ types for the element types, and dispatch from Type to them.
 //
-// A kernel names the list of types it supports and hands a template lambda to dispatch(); float16 and bfloat16 are storage types that
-// compute in float32 (Compute<T>), as ONNX Runtime and the standard's reference do.
+// A kernel names the list of types it supports and hands a template lambda to dispatch(); float16, bfloat16 and the smaller floats of
+// small_types.hpp are storage types that compute in float32 (Compute<T>), as ONNX Runtime and the standard's reference do; integers smaller than a
+// byte compute in int32.
 #pragma once
 #include <bit>
 #include <limits>
 #include <type_traits>
 
 #include "lathe/kernels/kernel.hpp"
+#include "lathe/kernels/small_types.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
 
@@ -52,6 +54,14 @@ struct bfloat16 {
   }
 };
 
+// Only moved and compared: nothing in the standard computes with complex elements.
+struct complex64 {
+  float real, imaginary;
+};
+struct complex128 {
+  double real, imaginary;
+};
+
 template <class T>
 inline constexpr Type type_of = Type::none;
 template <>
@@ -80,15 +90,67 @@ template <>
 inline constexpr Type type_of<uint64_t> = Type::uint64;
 template <>
 inline constexpr Type type_of<bool> = Type::boolean;
+template <>
+inline constexpr Type type_of<String> = Type::string;
+template <>
+inline constexpr Type type_of<float8e4m3fn> = Type::float8e4m3fn;
+template <>
+inline constexpr Type type_of<float8e4m3fnuz> = Type::float8e4m3fnuz;
+template <>
+inline constexpr Type type_of<float8e5m2> = Type::float8e5m2;
+template <>
+inline constexpr Type type_of<float8e5m2fnuz> = Type::float8e5m2fnuz;
+template <>
+inline constexpr Type type_of<float8e8m0> = Type::float8e8m0;
+template <>
+inline constexpr Type type_of<float4e2m1> = Type::float4e2m1;
+template <>
+inline constexpr Type type_of<int4> = Type::int4;
+template <>
+inline constexpr Type type_of<uint4> = Type::uint4;
+template <>
+inline constexpr Type type_of<int2> = Type::int2;
+template <>
+inline constexpr Type type_of<uint2> = Type::uint2;
+template <>
+inline constexpr Type type_of<complex64> = Type::complex64;
+template <>
+inline constexpr Type type_of<complex128> = Type::complex128;
 
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
 template <class T>
-inline constexpr bool is_float = std::is_floating_point_v<T> || is_half<T>;
+inline constexpr bool is_small_float = false;
+template <int exponent_bits, int mantissa_bits, int bias, Specials specials>
+inline constexpr bool is_small_float<SmallFloat<exponent_bits, mantissa_bits, bias, specials>> = true;
+template <>
+inline constexpr bool is_small_float<float8e8m0> = true;
+template <class T>
+inline constexpr bool is_small_integer = false;
+template <int width, bool is_signed>
+inline constexpr bool is_small_integer<SmallInteger<width, is_signed>> = true;
+template <class T>
+inline constexpr bool is_float = std::is_floating_point_v<T> || is_half<T> || is_small_float<T>;
 
 // What a type computes in.
 template <class T>
-using Compute = std::conditional_t<is_half<T>, float, T>;
+using Compute = std::conditional_t<is_half<T> || is_small_float<T>, float, std::conditional_t<is_small_integer<T>, int32_t, T>>;
+
+// The range of an integer type, those smaller than a byte included.
+template <class T>
+constexpr int64_t lowest_of() {
+  if constexpr (is_small_integer<T>)
+    return T::lowest;
+  else
+    return int64_t(std::numeric_limits<T>::min());
+}
+template <class T>
+constexpr int64_t highest_of() {
+  if constexpr (is_small_integer<T>)
+    return T::highest;
+  else
+    return int64_t(std::numeric_limits<T>::max());
+}
 
 template <class... Ts>
 struct Types {};
@@ -96,6 +158,8 @@ using Floats = Types<float, double, float16, bfloat16>;
 using Signed = Types<float, double, float16, bfloat16, int8_t, int16_t, int32_t, int64_t>;
 using Integers = Types<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>;
 using Numbers = Types<float, double, float16, bfloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>;
+using SmallFloats = Types<float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float8e8m0, float4e2m1>;
+using SmallIntegers = Types<int4, uint4, int2, uint2>;
 using Scalars = Types<float, double, float16, bfloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool>;
 
 namespace detail {
@@ -172,13 +236,28 @@ void dispatch_size(const Call& call, Type type, F&& body) {
   }
 }
 
-// The value as To; numbers outside an integer's range saturate and NaN becomes 0, so that no conversion is undefined.
+// The float32 nearest to a float64, except that what cannot be represented becomes one whose last bit is set: rounding it once more, to a
+// type of fewer bits, then gives what rounding the float64 at once would give ("rounding to odd").
+inline float narrow_to_odd(double value) {
+  float near = float(value);
+  if (double(near) == value || value != value) return near;
+  uint32_t word = std::bit_cast<uint32_t>(near);
+  if ((near < 0 ? -double(near) : double(near)) > (value < 0 ? -value : value)) --word;
+  return std::bit_cast<float>(word | 1u);
+}
+
+// The value as To. Floating-point numbers outside an integer's range saturate and NaN becomes 0, so that no conversion is undefined; integers lose
+// their upper bits, and so does what is converted to an integer of less than a byte; small floats saturate.
 template <class To, class From>
 To convert(From from) {
-  if constexpr (is_half<From>) {
+  if constexpr (is_half<From> || is_small_float<From>) {
     return convert<To>(float(from));
+  } else if constexpr (is_small_integer<From>) {
+    return convert<To>(int32_t(from));
   } else if constexpr (std::is_same_v<To, bool>) {
     return from != From(0);
+  } else if constexpr (is_small_integer<To>) {
+    return To(convert<int32_t>(from));
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
     if (!(from == from)) return 0;
     constexpr From low = From(std::numeric_limits<To>::min());
@@ -187,8 +266,11 @@ To convert(From from) {
     if (from <= low) return std::numeric_limits<To>::min();
     if (from >= high) return std::numeric_limits<To>::max();
     return To(from);
-  } else if constexpr (is_half<To>) {
-    return To(float(from));
+  } else if constexpr (is_half<To> || is_small_float<To>) {
+    if constexpr (std::is_same_v<From, double>)
+      return To(narrow_to_odd(from));
+    else
+      return To(float(from));
   } else {
     return To(from);
   }
