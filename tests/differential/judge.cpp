@@ -1,0 +1,63 @@
+// See judge.hpp.
+#include "judge.hpp"
+
+#include <cmath>
+
+#include "lathe/kernels/types.hpp"
+
+namespace lathe::differential {
+namespace {
+
+std::string dimensions(const Tensor& t) { return to_string(Shape(t.dimensions.begin(), t.dimensions.end())); }
+
+template <class T>
+std::optional<std::string> numbers(const Tensor& found, const Tensor& expected, double relative) {
+  const auto a = found.as<T>(), b = expected.as<T>();
+  double largest = 0;
+  for (size_t i = 0; i < size_t(expected.size()); ++i)
+    if (const double x = std::fabs(double(b[i])); std::isfinite(x)) largest = std::max(largest, x);
+  for (size_t i = 0; i < size_t(expected.size()); ++i) {
+    const double x = double(a[i]), y = double(b[i]);
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    if (std::fabs(x - y) <= relative * std::max(largest, 1e-3)) continue;
+    char text[120];
+    std::snprintf(text, sizeof text, "element %zu is %.9g instead of %.9g", i, x, y);
+    return text;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> compare(const Tensor& found, const Tensor& expected) {
+  if (found.type != expected.type) return "is " + std::string(name(found.type)) + " instead of " + std::string(name(expected.type));
+  if (found.dimensions != expected.dimensions) return "has shape [" + dimensions(found) + "] instead of [" + dimensions(expected) + "]";
+  switch (found.type) {
+    case DataType::float32:
+      return numbers<float>(found, expected, 1e-4);
+    case DataType::float64:
+      return numbers<double>(found, expected, 1e-6);
+    case DataType::float16:
+      return numbers<kernels::float16>(found, expected, 1e-2);
+    case DataType::bfloat16:
+      return numbers<kernels::bfloat16>(found, expected, 6e-2);
+    case DataType::int8:
+      return numbers<int8_t>(found, expected, 0);
+    case DataType::uint8:
+    case DataType::boolean:
+      return numbers<uint8_t>(found, expected, 0);
+    case DataType::int32:
+      return numbers<int32_t>(found, expected, 0);
+    default:
+      if (found == expected) return std::nullopt;
+      return "differs";
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> difference(const Sample& sample, const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+  for (size_t i = 0; i < expected.size(); ++i)
+    if (const auto what = compare(found[i], expected[i])) return "output '" + sample.graph.value(sample.graph.outputs[i]).name + "' " + *what;
+  return std::nullopt;
+}
+
+}  // namespace lathe::differential

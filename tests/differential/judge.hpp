@@ -1,0 +1,17 @@
+// Whether two engines agree on a sample.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "engines.hpp"
+
+namespace lathe::differential {
+
+// What is different, in a sentence, or nothing. Integers, booleans and strings must be equal; floats as near as their type allows, relative to
+// the largest number of the output; NaN and infinities in the same places.
+std::optional<std::string> difference(const Sample& sample, const std::vector<Tensor>& found, const std::vector<Tensor>& expected);
+
+// Why the other runtime's answer does not count for this sample: a known difference from the standard. Empty when it counts.
+std::string excused(const Sample& sample);
+
+}  // namespace lathe::differential
