@@ -18,10 +18,14 @@ std::span<const Operator> movement_operators();
 std::span<const Operator> normalization_operators();
 std::span<const Operator> pooling_operators();
 std::span<const Operator> quantization_operators();
+std::span<const Operator> random_operators();
 std::span<const Operator> recurrent_operators();
 std::span<const Operator> reduction_operators();
 std::span<const Operator> resize_operators();
+std::span<const Operator> selection_operators();
 std::span<const Operator> shape_operators();
+std::span<const Operator> signal_operators();
 std::span<const Operator> softmax_operators();
+std::span<const Operator> vision_operators();
 
 }  // namespace lathe

@@ -113,11 +113,21 @@ void infer_top_k(InferenceContext& c) {
   infer::set(c, DataType::int64, y, 1);
 }
 
+// The only element of a tensor of numbers, cut to an integer.
+int64_t whole_number(const Tensor& tensor) {
+  int64_t number = 0;
+  const auto read = [&]<class T>() { number = kernels::convert<int64_t>(*reinterpret_cast<const T*>(tensor.bytes.data)); };
+  kernels::detail::dispatch(kernels::Numbers{}, kernels::Type(tensor.type), read);
+  return number;
+}
+
 void infer_one_hot(InferenceContext& c) {
   const Shape* indices = infer::shape(c, 0);
+  const Shape* values = infer::shape(c, 2);
+  if (values && (values->size() != 1 || infer::differ((*values)[0], Dimension(2))))
+    c.fail("the values are not two, off and on", "2", to_string(*values));
   std::optional<std::vector<int64_t>> depth = infer::known_integers(c, 1);
-  if (const Tensor* constant = c.constant(1); constant && constant->type == DataType::float32 && constant->size() == 1)
-    depth = std::vector<int64_t>{kernels::convert<int64_t>(constant->as<float>()[0])};
+  if (const Tensor* constant = c.constant(1); constant && constant->size() == 1) depth = std::vector<int64_t>{whole_number(*constant)};
   if (!indices) return infer::set(c, infer::element(c, 2), std::nullopt);
   const size_t axis = infer::axis(c, c.node().integer("axis", -1), indices->size() + 1);
   Shape y = *indices;

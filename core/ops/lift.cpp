@@ -165,6 +165,23 @@ void lift_resize_coordinates(const Place& p) {
   p.node().attributes["nearest_mode"].value = std::string("round_prefer_ceil");
 }
 
+// Before opset 20 the axis was an attribute, 1 by default.
+void lift_dft(const Place& p) {
+  const int64_t axis = p.node().integer("axis", 1);
+  p.remove("axis");
+  if (!p.has_input(2)) p.set_input(2, p.constant("axis", Tensor::of<int64_t>(DataType::int64, {}, {&axis, 1})));
+}
+
+// Opset 16 named the modes after two dimensions.
+void lift_grid_sample(const Place& p) {
+  const std::string mode = p.node().text("mode", "bilinear");
+  if (mode == "bilinear") p.node().attributes["mode"].value = std::string("linear");
+  if (mode == "bicubic") p.node().attributes["mode"].value = std::string("cubic");
+}
+
+// Before opset 16 half a pixel was shifted on the output's side only.
+void lift_roi_align(const Place& p) { p.node().attributes["coordinate_transformation_mode"].value = std::string("output_half_pixel"); }
+
 void lift_scatter(const Place& p) { p.node().op_type = "ScatterElements"; }
 
 void lift_group_normalization(const Place& p) {
@@ -234,6 +251,9 @@ constexpr Rule rules[] = {
     {"Resize", 13, lift_resize_coordinates},
     {"Scatter", canonical_opset, lift_scatter},
     {"GroupNormalization", 21, lift_group_normalization},
+    {"DFT", 20, lift_dft},
+    {"GridSample", 20, lift_grid_sample},
+    {"RoiAlign", 16, lift_roi_align},
 };
 constexpr Rule ranked_rules[] = {
     {"Softmax", 13, lift_softmax},

@@ -37,12 +37,48 @@ void infer_global(InferenceContext& c) {
   infer::set(c, std::move(y));
 }
 
+void check_exponent(const InferenceContext& c) {
+  if (c.node().integer("p", 2) < 1) c.fail("attribute 'p' is out of range", "at least 1", std::to_string(c.node().integer("p", 2)));
+}
+void infer_lp_pool(InferenceContext& c) {
+  check_exponent(c);
+  infer_pool(c);
+}
+void infer_global_lp_pool(InferenceContext& c) {
+  check_exponent(c);
+  infer_global(c);
+}
+
+void infer_max_unpool(InferenceContext& c) {
+  infer::expect_rank(c, 0, 3, SIZE_MAX);
+  const Shape *x = infer::shape(c, 0), *places = infer::shape(c, 1), *sizes = c.elements(2);
+  if (x && places) {
+    bool fits = x->size() == places->size();
+    for (size_t i = 0; fits && i < x->size(); ++i) fits = !infer::differ((*x)[i], (*places)[i]);
+    if (!fits) c.fail("there are not as many places as elements to unpool", to_string(*x), to_string(*places));
+  }
+  if (!x) return infer::set(c, std::nullopt);
+  const size_t axes = x->size() - 2;
+  const infer::Window w = infer::window(c, axes, {});
+  Shape y{(*x)[0], (*x)[1]};
+  for (size_t i = 0; i < axes; ++i) {
+    const Dimension steps = infer::times(c, infer::minus(c, (*x)[2 + i], Dimension(1)), Dimension(w.strides[i]));
+    y.push_back(infer::plus(c, steps, infer::from_number(w.kernel[i] - w.pads[i] - w.pads[axes + i])));
+  }
+  if (c.input(2)) {
+    infer::expect_length(c, 2, Dimension(int64_t(x->size())));
+    y = sizes ? *sizes : Shape(x->size());
+  }
+  infer::set(c, std::move(y));
+}
+
 }  // namespace
 
 std::span<const Operator> pooling_operators() {
   static const FormalAttribute auto_pad{"auto_pad", AttributeKind::text, false, "NOTSET"}, ceil_mode{"ceil_mode", AttributeKind::integer, false, "0"},
       dilations{"dilations", AttributeKind::integers, false, "1 on each axis"}, kernel{"kernel_shape", AttributeKind::integers, true, {}},
-      pads{"pads", AttributeKind::integers, false, "0"}, strides{"strides", AttributeKind::integers, false, "1 on each axis"};
+      pads{"pads", AttributeKind::integers, false, "0"}, exponent{"p", AttributeKind::integer, false, "2"},
+      strides{"strides", AttributeKind::integers, false, "1 on each axis"};
   std::vector<DataType> max_types = infer::floats();
   max_types.push_back(DataType::int8);
   max_types.push_back(DataType::uint8);
@@ -65,6 +101,25 @@ std::span<const Operator> pooling_operators() {
        {auto_pad, ceil_mode, {"count_include_pad", AttributeKind::integer, false, "0"}, dilations, kernel, pads, strides},
        infer_pool,
        kernels::average_pool},
+      {"",
+       "LpPool",
+       {2, 11, 18, 22},
+       {{"X", "T"}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}},
+       {auto_pad, ceil_mode, dilations, kernel, exponent, pads, strides},
+       infer_lp_pool,
+       kernels::lp_pool},
+      {"",
+       "MaxUnpool",
+       {9, 11, 22},
+       {{"X", "T1"}, {"I", infer::int64_tensor}, {"output_shape", infer::int64_tensor, Formal::optional}},
+       {{"output", "T1"}},
+       {{"T1", infer::floats()}},
+       {kernel, pads, strides},
+       infer_max_unpool,
+       kernels::max_unpool},
+      {"", "GlobalLpPool", {2, 22}, {{"X", "T"}}, {{"Y", "T"}}, {{"T", infer::floats()}}, {exponent}, infer_global_lp_pool, kernels::global_lp_pool},
       {"", "GlobalAveragePool", {1, 22}, {{"X", "T"}}, {{"Y", "T"}}, {{"T", infer::floats()}}, {}, infer_global, kernels::global_average_pool},
       {"", "GlobalMaxPool", {1, 22}, {{"X", "T"}}, {{"Y", "T"}}, {{"T", infer::floats()}}, {}, infer_global, kernels::global_max_pool},
   };

@@ -236,6 +236,19 @@ void infer_expand(InferenceContext& c) {
     c.set_elements(0, Shape(size_t((*elements)[0].value), (*values)[0]));
 }
 
+void infer_eye_like(InferenceContext& c) {
+  infer::expect_rank(c, 0, 2, 2);
+  DataType type = infer::element(c, 0);
+  if (c.node().has("dtype")) type = DataType(c.node().integer("dtype", 0));
+  std::vector<DataType> allowed = infer::numbers();
+  allowed.push_back(DataType::boolean);
+  allowed.push_back(DataType::none);
+  if (std::find(allowed.begin(), allowed.end(), type) == allowed.end())
+    c.fail("the output has a type that the operator does not yield", "a number type or bool", std::to_string(int32_t(type)));
+  const Shape* x = infer::shape(c, 0);
+  infer::set(c, type, x ? std::optional(*x) : std::nullopt);
+}
+
 template <class T>
 int64_t range_length(const InferenceContext& c, const Tensor& start, const Tensor& limit, const Tensor& delta) {
   const int64_t count = kernels::detail::range_length(start.as<T>()[0], limit.as<T>()[0], delta.as<T>()[0]);
@@ -308,6 +321,8 @@ Operator same_elements(std::string_view name, std::vector<int> versions, std::ve
 std::span<const Operator> shape_operators() {
   constexpr std::string_view int64_tensor = infer::int64_tensor;
   constexpr AttributeKind integer = AttributeKind::integer;
+  std::vector<DataType> eye = infer::numbers();
+  eye.push_back(DataType::boolean);
   static const Operator table[] = {
       {"",
        "Constant",
@@ -332,6 +347,15 @@ std::span<const Operator> shape_operators() {
                     kernels::squeeze),
       same_elements("Unsqueeze", {1, 11, 13, 21, 23, 24, 25}, {{"data", "T"}, {"axes", int64_tensor}}, {}, infer_unsqueeze, kernels::unsqueeze),
       same_elements("Expand", {8, 13}, {{"input", "T"}, {"shape", int64_tensor}}, {}, infer_expand, kernels::expand),
+      {"",
+       "EyeLike",
+       {9, 22},
+       {{"input", "T1"}},
+       {{"output", "T2"}},
+       {{"T1", eye}, {"T2", eye}},
+       {{"dtype", integer, false, "that of the input"}, {"k", integer, false, "0"}},
+       infer_eye_like,
+       kernels::eye_like},
       {"",
        "Dropout",
        {7, 10, 12, 13, 22},

@@ -53,6 +53,40 @@ TEST_CASE("integer convolution") {
                                "ConvInteger(x, w, z) }")) == std::vector<int32_t>{12, 16, 24, 28});  // the standard's example
 }
 
+TEST_CASE("transposed convolution: output shapes and paddings") {
+  const std::string head = "g () => (y) <float[1,1,3] x = {1, 2, 3}, float[1,1,3] w = {1, 10, 100}> { y = ConvTranspose";
+  check_floats(result(head + "<strides = [2]>(x, w) }"), {1, 10, 102, 20, 203, 30, 300});
+  check_floats(result(head + "<strides = [2], pads = [1, 0]>(x, w) }"), {10, 102, 20, 203, 30, 300});
+  check_floats(result(head + "<strides = [2], output_padding = [1]>(x, w) }"), {1, 10, 102, 20, 203, 30, 300, 0});
+  // One element too many is cut in front, unless SAME_UPPER asks for the end.
+  check_floats(result(head + "<strides = [2], output_shape = [6]>(x, w) }"), {10, 102, 20, 203, 30, 300});
+  check_floats(result(head + "<strides = [2], output_shape = [6], auto_pad = \"SAME_UPPER\">(x, w) }"), {1, 10, 102, 20, 203, 30});
+  check_floats(result(head + "<strides = [2], output_shape = [6], output_padding = [1]>(x, w) }"), {10, 102, 20, 203, 30, 300});
+  check_floats(result(head + "<strides = [2], auto_pad = \"SAME_LOWER\">(x, w) }"), {10, 102, 20, 203, 30, 300});
+}
+
+TEST_CASE("pooling by a norm") {
+  check_floats(result("g () => (y) <float[1,1,4] x = {3, -4, 0, 12}> { y = LpPool<kernel_shape = [2]>(x) }"), {5, 4, 12});
+  check_floats(result("g () => (y) <float[1,1,4] x = {3, -4, 0, 12}> { y = LpPool<kernel_shape = [2], p = 1, strides = [2], pads = [1, 1]>(x) }"),
+               {3, 4, 12});
+  check_floats(result("g () => (y) <double[1,1,3] x = {3, 4, 5}> { z = GlobalLpPool<p = 3>(x) y = Cast<to = 1>(z) }"), {6});  // 27 + 64 + 125 = 216
+}
+
+TEST_CASE("places of maxima, and back") {
+  const std::string head = "g () => (i) <" + image + "> { y, i = MaxPool<kernel_shape = [2, 2]";
+  CHECK(values<int64_t>(result(head + ">(x) }")) == std::vector<int64_t>{4, 5, 7, 8});
+  CHECK(values<int64_t>(result(head + ", storage_order = 1>(x) }")) == std::vector<int64_t>{4, 7, 5, 8});
+  CHECK(values<int8_t>(result("g () => (y) <int8[1,1,4] x = {-3, -5, -7, 2}> { y = MaxPool<kernel_shape = [3], pads = [1, 1]>(x) }")) ==
+        std::vector<int8_t>{-3, -3, 2, 2});
+  const std::string four =
+      "g () => (y) <float[1,1,2,2] x = {1, 2, 3, 4}, int64[1,1,2,2] i = {5, 7, 13, 15}, int64[4] s = {1, 1, 5, 5}> "
+      "{ y = MaxUnpool<kernel_shape = [2, 2], strides = [2, 2]>(x, i";
+  check_floats(result(four + ") }"), {0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 3, 0, 4});
+  check_floats(result(four + ", s) }"), {0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 4, 0, 0, 0, 0, 0, 0});  // the standard's example
+  CHECK_THROWS_WITH_AS(result("g () => (y) <float[1,1,1] x = {1}, int64[1,1,1] i = {2}> { [\"up\"] y = MaxUnpool<kernel_shape = [2]>(x, i) }"),
+                       doctest::Contains("'up'"), Error);
+}
+
 TEST_CASE("pooling by hand") {
   const std::string head = "g () => (y) <" + image + "> { y = ";
   check_floats(result(head + "MaxPool<kernel_shape = [2, 2]>(x) }"), {4, 5, 7, 8});
@@ -82,4 +116,13 @@ TEST_CASE("bad convolutions and pools") {
   check_complaint("g (float[1,1,8] x, float[0,1,4611686018427387904] w) => (y) { y = Conv<dilations = [2147483648]>(x, w) }", {"out of range"});
   check_complaint("g (float[1,3,8,8] x) => (y) { y = MaxPool(x) }", {"'kernel_shape'", "missing"});
   check_complaint("g (float[1,3,8,8] x) => (y) { y = MaxPool<kernel_shape = [2, 2], pads = [2, 2, 2, 2]>(x) }", {"padding", "kernel"});
+}
+
+TEST_CASE("bad pooling by a norm and unpooling") {
+  check_complaint("g (float[1,1,4] x) => (y) { [\"pool\"] y = LpPool<kernel_shape = [2], p = 0>(x) }", {"'pool'", "'p'", "at least 1"});
+  check_complaint("g (float[1,1,4] x) => (y) { y = LpPool(x) }", {"'kernel_shape' is missing"});
+  check_complaint("g (int32[1,1,4] x) => (y) { y = GlobalLpPool(x) }", {"int32"});
+  check_complaint("g (float[1,1,4] x, int64[1,1,3] i) => (y) { y = MaxUnpool<kernel_shape = [2]>(x, i) }", {"as many places", "1x1x4", "1x1x3"});
+  check_complaint("g (float[1,1,4] x, int64[1,1,4] i) => (y) <int64[2] s = {1, 1}> { y = MaxUnpool<kernel_shape = [2]>(x, i, s) }",
+                  {"length", "3", "2"});
 }

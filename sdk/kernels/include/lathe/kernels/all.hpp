@@ -17,11 +17,15 @@
 #include "lathe/kernels/normalization.hpp"
 #include "lathe/kernels/pooling.hpp"
 #include "lathe/kernels/quantization.hpp"
+#include "lathe/kernels/random.hpp"
 #include "lathe/kernels/recurrent.hpp"
 #include "lathe/kernels/reduction.hpp"
 #include "lathe/kernels/resize.hpp"
+#include "lathe/kernels/selection.hpp"
 #include "lathe/kernels/shape.hpp"
+#include "lathe/kernels/signal.hpp"
 #include "lathe/kernels/softmax.hpp"
+#include "lathe/kernels/vision.hpp"
 
 #define LATHE_KERNELS(X)              \
   LATHE_KERNELS_ACTIVATION(X)         \
@@ -36,13 +40,19 @@
   LATHE_KERNELS_NORMALIZATION(X)      \
   LATHE_KERNELS_POOLING(X)            \
   LATHE_KERNELS_QUANTIZATION(X)       \
+  LATHE_KERNELS_RANDOM(X)             \
   LATHE_KERNELS_RECURRENT(X)          \
   LATHE_KERNELS_REDUCTION(X)          \
   LATHE_KERNELS_RESIZE(X)             \
+  LATHE_KERNELS_SELECTION(X)          \
   LATHE_KERNELS_SHAPE(X)              \
-  LATHE_KERNELS_SOFTMAX(X)
+  LATHE_KERNELS_SIGNAL(X)             \
+  LATHE_KERNELS_SOFTMAX(X)            \
+  LATHE_KERNELS_VISION(X)
 
 #define LATHE_KERNEL_SCRATCH(X)    \
+  X("", DFT, dft_scratch)          \
+  X("", STFT, stft_scratch)        \
   X("", Conv, conv_scratch)        \
   X("", ConvInteger, conv_scratch) \
   X("", MatMul, matmul_scratch)    \

@@ -250,7 +250,85 @@ inline void conv_transpose(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_CONVOLUTION(X) \
-  X("", Conv, conv, shapes::unknown) X("", ConvInteger, conv_integer, shapes::unknown) X("", ConvTranspose, conv_transpose, shapes::unknown)
+namespace shapes {
+
+// Input and weights fit each other but for their channels, and the bias or whatever else goes with `channels` has that length.
+inline bool convolution_ranks(const Call& call) {
+  const Tensor &x = call.input(0), &weights = call.input(1);
+  if (x.rank < 3 || x.rank > 5 || weights.rank != x.rank) {
+    call.fail("a convolution wants an input and weights of the same rank, 3 to 5");
+    return false;
+  }
+  const Attribute* kernel = call.attribute("kernel_shape");
+  for (int i = 2; kernel && i < x.rank; ++i)
+    if (kernel->ints[i - 2] != weights.dimensions[i]) {
+      call.fail("attribute 'kernel_shape' contradicts the weights' shape");
+      return false;
+    }
+  return true;
+}
+
+// Conv, ConvInteger, DeformConv: [N, C, spatial...] and weights [M, C / group, kernel...].
+inline void conv(const Call& call) {
+  if (!convolution_ranks(call)) return;
+  const Tensor &x = call.input(0), &weights = call.input(1);
+  const int64_t groups = call.integer("group", 1);
+  if (x.dimensions[1] != weights.dimensions[1] * groups || weights.dimensions[0] % groups)
+    return call.fail("the channels of the input and the weights do not match");
+  int64_t dimensions[5] = {x.dimensions[0], weights.dimensions[0]};
+  for (int i = 2; i < x.rank; ++i) {
+    dimensions[i] = slide(call, i - 2, x.rank - 2, x.dimensions[i], weights.dimensions[i], false);
+    if (dimensions[i] < 0) return;
+  }
+  call.allocate_output(0, dimensions, x.rank);
+}
+
+inline void conv_with_bias(const Call& call) {
+  if (call.has_input(2) && call.input(2).size() != call.input(1).dimensions[0]) return call.fail("the bias is not as long as there are channels");
+  shapes::conv(call);
+}
+
+inline void conv_integer(const Call& call) {
+  if (call.has_input(2) && call.input(2).size() != 1) return call.fail("the input's zero point is no scalar");
+  if (call.has_input(3) && call.input(3).size() != 1 && call.input(3).size() != call.input(1).dimensions[0])
+    return call.fail("the weights' zero point has the wrong length");
+  shapes::conv(call);
+}
+
+// Weights [C, M / group, kernel...].
+inline void conv_transpose(const Call& call) {
+  if (!convolution_ranks(call)) return;
+  const Tensor &x = call.input(0), &weights = call.input(1);
+  const int axes = x.rank - 2;
+  const int64_t groups = call.integer("group", 1);
+  if (x.dimensions[1] != weights.dimensions[0] || x.dimensions[1] % groups)
+    return call.fail("the channels of the input and the weights do not match");
+  int64_t dimensions[5] = {x.dimensions[0], weights.dimensions[1] * groups};
+  if (call.has_input(2) && call.input(2).size() != dimensions[1]) return call.fail("the bias is not as long as there are channels");
+  const Attribute *strides = call.attribute("strides"), *dilations = call.attribute("dilations"), *pads = call.attribute("pads"),
+                  *extra = call.attribute("output_padding"), *sizes = call.attribute("output_shape");
+  const bool same = call.is("auto_pad", "SAME_UPPER", "NOTSET") || call.is("auto_pad", "SAME_LOWER", "NOTSET"),
+             padded = pads && call.is("auto_pad", "NOTSET", "NOTSET");
+  for (int i = 0; i < axes; ++i) {
+    const int64_t stride = strides ? strides->ints[i] : 1, input = x.dimensions[2 + i];
+    int64_t& size = dimensions[2 + i];
+    if (sizes)
+      size = sizes->ints[sizes->count - axes + i];  // some exporters give batch and channels too
+    else if (same)
+      size = input * stride;
+    else
+      size = (input - 1) * stride + (weights.dimensions[2 + i] - 1) * (dilations ? dilations->ints[i] : 1) + 1 + (extra ? extra->ints[i] : 0) -
+             (padded ? pads->ints[i] + pads->ints[axes + i] : 0);
+    if (size < 0) return call.fail("the padding is larger than what a transposed convolution yields");
+  }
+  call.allocate_output(0, dimensions, x.rank);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_CONVOLUTION(X)                     \
+  X("", Conv, conv, shapes::conv_with_bias)              \
+  X("", ConvInteger, conv_integer, shapes::conv_integer) \
+  X("", ConvTranspose, conv_transpose, shapes::conv_transpose)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -220,11 +220,118 @@ inline void one_hot(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_INDEXING(X)                                                                                                       \
-  X("", Gather, gather, shapes::unknown)                                                                                                \
-  X("", GatherElements, gather_elements, shapes::unknown)                                                                               \
-  X("", GatherND, gather_nd, shapes::unknown)                                                                                           \
-  X("", ScatterElements, scatter_elements, shapes::same) X("", ScatterND, scatter_nd, shapes::same) X("", TopK, top_k, shapes::unknown) \
-      X("", OneHot, one_hot, shapes::unknown)
+namespace detail {
+inline bool same_shape(const Tensor& a, const Tensor& b) {
+  bool result = a.rank == b.rank;
+  for (int i = 0; result && i < a.rank; ++i) result = a.dimensions[i] == b.dimensions[i];
+  return result;
+}
+// Data and indices have the same rank, and the indices reach no further than the data but along the attribute axis.
+inline bool indices_inside(const Call& call, const Tensor& x, const Tensor& indices) {
+  if (x.rank != indices.rank) {
+    call.fail("data and indices differ in rank");
+    return false;
+  }
+  const int axis = normal_axis(call.integer("axis", 0), x.rank);
+  for (int i = 0; i < x.rank; ++i)
+    if (i != axis && indices.dimensions[i] > x.dimensions[i]) {
+      call.fail("the indices reach beyond the data");
+      return false;
+    }
+  return true;
+}
+}  // namespace detail
+
+namespace shapes {
+
+inline void gather(const Call& call) {
+  const Tensor &x = call.input(0), &indices = call.input(1);
+  const int axis = axis_of(call, call.integer("axis", 0), x.rank);
+  if (axis < 0) return;
+  if (x.rank - 1 + indices.rank > max_rank) return call.fail("the output has too many dimensions");
+  int64_t dimensions[max_rank];
+  int32_t rank = 0;
+  for (int i = 0; i < axis; ++i) dimensions[rank++] = x.dimensions[i];
+  for (int i = 0; i < indices.rank; ++i) dimensions[rank++] = indices.dimensions[i];
+  for (int i = axis + 1; i < x.rank; ++i) dimensions[rank++] = x.dimensions[i];
+  call.allocate_output(0, dimensions, rank);
+}
+
+inline void gather_elements(const Call& call) {
+  const Tensor& indices = call.input(1);
+  if (axis_of(call, call.integer("axis", 0), indices.rank) >= 0 && detail::indices_inside(call, call.input(0), indices))
+    call.allocate_output(0, indices.dimensions, indices.rank);
+}
+
+inline void gather_nd(const Call& call) {
+  const Tensor &x = call.input(0), &indices = call.input(1);
+  const int64_t batch = call.integer("batch_dims", 0);
+  if (batch < 0 || batch >= x.rank || batch >= indices.rank) return call.fail("attribute 'batch_dims' is out of range");
+  for (int i = 0; i < batch; ++i)
+    if (x.dimensions[i] != indices.dimensions[i]) return call.fail("the batch dimensions differ");
+  const int64_t tuple = indices.dimension(-1);
+  if (tuple < 1 || tuple > x.rank - batch) return call.fail("the index tuples have the wrong length");
+  if (indices.rank - 1 + x.rank - batch - tuple > max_rank) return call.fail("the output has too many dimensions");
+  int64_t dimensions[max_rank];
+  int32_t rank = 0;
+  for (int i = 0; i + 1 < indices.rank; ++i) dimensions[rank++] = indices.dimensions[i];
+  for (int64_t i = batch + tuple; i < x.rank; ++i) dimensions[rank++] = x.dimensions[i];
+  call.allocate_output(0, dimensions, rank);
+}
+
+inline void scatter_elements(const Call& call) {
+  if (axis_of(call, call.integer("axis", 0), call.input(0).rank) < 0 || !detail::indices_inside(call, call.input(0), call.input(1))) return;
+  if (!detail::same_shape(call.input(1), call.input(2))) return call.fail("indices and updates differ in shape");
+  same(call);
+}
+
+inline void scatter_nd(const Call& call) {
+  const Tensor &x = call.input(0), &indices = call.input(1), &updates = call.input(2);
+  if (indices.rank < 1) return call.fail("the indices want at least one axis");
+  const int64_t tuple = indices.dimension(-1);
+  if (tuple < 1 || tuple > x.rank) return call.fail("the index tuples have the wrong length");
+  bool fits = updates.rank == indices.rank - 1 + x.rank - tuple;
+  for (int i = 0; fits && i < updates.rank; ++i)
+    fits = updates.dimensions[i] == (i + 1 < indices.rank ? indices.dimensions[i] : x.dimensions[tuple + i - (indices.rank - 1)]);
+  if (!fits) return call.fail("the updates have the wrong shape");
+  same(call);
+}
+
+inline void top_k(const Call& call) {
+  const Tensor &x = call.input(0), &k = call.input(1);
+  const int axis = axis_of(call, call.integer("axis", -1), x.rank);
+  if (axis < 0) return;
+  if (k.size() != 1) return call.fail("K is not one number");
+  const int64_t count = integer_at(k, 0);
+  if (count < 0 || count > x.dimensions[axis]) return call.fail("K is negative, or larger than the axis");
+  int64_t dimensions[max_rank];
+  for (int i = 0; i < x.rank; ++i) dimensions[i] = i == axis ? count : x.dimensions[i];
+  for (int32_t i = 0; i < call.output_count; ++i) call.allocate_output(i, dimensions, x.rank);
+}
+
+inline void one_hot(const Call& call) {
+  const Tensor &indices = call.input(0), &depth = call.input(1);
+  const int axis = axis_of(call, call.integer("axis", -1), indices.rank + 1);
+  if (axis < 0) return;
+  int64_t count = 0;
+  if (depth.size() == 1) dispatch<Numbers>(call, depth.type, [&]<class T>() { count = convert<int64_t>(*depth.as<const T>()); });
+  if (count < 1) return call.fail("the depth is not one positive number");
+  if (call.input(2).size() != 2) return call.fail("the values are not two, off and on");
+  if (indices.rank >= max_rank) return call.fail("the output has too many dimensions");
+  int64_t dimensions[max_rank];
+  for (int i = 0; i <= indices.rank; ++i) dimensions[i] = i == axis ? count : indices.dimensions[i - (i > axis)];
+  call.allocate_output(0, dimensions, indices.rank + 1);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_INDEXING(X)                                    \
+  X("", Gather, gather, shapes::gather)                              \
+  X("", GatherElements, gather_elements, shapes::gather_elements)    \
+  X("", GatherND, gather_nd, shapes::gather_nd)                      \
+  X("", ScatterElements, scatter_elements, shapes::scatter_elements) \
+  X("", ScatterND, scatter_nd, shapes::scatter_nd)                   \
+  X("", TopK, top_k, shapes::top_k)                                  \
+  X("", OneHot, one_hot, shapes::one_hot)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

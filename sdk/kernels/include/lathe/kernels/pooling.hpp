@@ -1,4 +1,4 @@
-// Maximum and average pooling, windowed and global, over one to three spatial axes.
+// Maximum, average and Lp pooling, windowed and global, over one to three spatial axes, and the partial inverse of the maximum.
 #pragma once
 #include "lathe/kernels/window.hpp"
 
@@ -28,6 +28,17 @@ void each_window(const Call& call, const Tensor& y, const Window& w, F&& body) {
 inline Window pooling_window(const Call& call) {
   const Tensor& x = call.input(0);
   return window_of(call, x, call.output(), call.attribute("kernel_shape")->ints);
+}
+
+// |x|^p and the p-th root of a sum of such.
+template <class C>
+C power(C x, int64_t p) {
+  x = math::fabs(x);
+  return p == 1 ? x : (p == 2 ? x * x : math::pow(x, C(p)));
+}
+template <class C>
+C power_root(C sum, int64_t p) {
+  return p == 1 ? sum : (p == 2 ? math::sqrt(sum) : math::pow(sum, C(1) / C(p)));
 }
 
 }  // namespace detail
@@ -93,6 +104,58 @@ inline void average_pool(const Call& call) {
   });
 }
 
+// Attribute p: the exponent. Each output is the p-th root of the sum of |x|^p over its window.
+inline void lp_pool(const Call& call) {
+  const Tensor &x = call.input(0), &y = call.output();
+  const Window w = detail::pooling_window(call);
+  const int64_t p = call.integer("p", 2);
+  dispatch<Floats>(call, x.type, [&]<class T>() {
+    using C = Compute<T>;
+    detail::each_window(call, y, w, [&](int64_t plane, int64_t place, const int64_t* start, const int64_t* low, const int64_t* high) {
+      const T* image = x.as<const T>() + plane * w.input_size();
+      C sum = 0;
+      for (int64_t kd = low[0]; kd < high[0]; ++kd)
+        for (int64_t kh = low[1]; kh < high[1]; ++kh) {
+          const int64_t row = ((start[0] + kd * w.dilation[0]) * w.input[1] + start[1] + kh * w.dilation[1]) * w.input[2] + start[2];
+          for (int64_t kw = low[2]; kw < high[2]; ++kw) sum += detail::power(C(image[row + kw * w.dilation[2]]), p);
+        }
+      y.as<T>()[plane * w.output_size() + place] = T(detail::power_root(sum, p));
+    });
+  });
+}
+
+// Inputs: X, I (places in the tensor that was pooled), output_shape (optional). Writes every X where I points, zeros elsewhere. With an output_shape
+// the places still count in the shape that the attributes imply, as the standard's tests have it; the rest of a larger output stays zero.
+inline void max_unpool(const Call& call) {
+  const Tensor &x = call.input(0), &y = call.output();
+  const Attribute *kernel = call.attribute("kernel_shape"), *strides = call.attribute("strides"), *pads = call.attribute("pads");
+  const int axes = x.rank - 2;
+  int64_t implied[max_rank];
+  for (int i = 0; i < x.rank; ++i) implied[i] = x.dimensions[i];
+  for (int i = 0; i < axes; ++i)
+    implied[2 + i] =
+        (x.dimensions[2 + i] - 1) * (strides ? strides->ints[i] : 1) + kernel->ints[i] - (pads ? pads->ints[i] + pads->ints[axes + i] : 0);
+  const int64_t size = product(implied, 0, x.rank);
+  const int64_t* places = call.input(1).as<const int64_t>();
+  dispatch_size(call, x.type, [&]<class T>() {
+    T* to = y.as<T>();
+    for (int64_t i = 0, n = y.size(); i < n; ++i) to[i] = T{};
+    for (int64_t i = 0, n = x.size(); i < n; ++i) {
+      int64_t rest = places[i], offset = 0, stride = 1;
+      if (rest < 0 || rest >= size) return call.fail("a place lies outside the unpooled tensor");
+      bool outside = false;
+      for (int axis = x.rank - 1; axis >= 0; --axis) {
+        const int64_t at = rest % implied[axis];
+        rest /= implied[axis];
+        outside = outside || at >= y.dimensions[axis];
+        offset += at * stride;
+        stride *= y.dimensions[axis];
+      }
+      if (!outside) to[offset] = x.as<const T>()[i];
+    }
+  });
+}
+
 namespace detail {
 template <class F>
 void pool_globally(const Call& call, F&& reduce) {
@@ -121,9 +184,73 @@ inline void global_max_pool(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_POOLING(X)                                                                                   \
-  X("", MaxPool, max_pool, shapes::unknown)                                                                        \
-  X("", AveragePool, average_pool, shapes::unknown) X("", GlobalAveragePool, global_average_pool, shapes::unknown) \
-      X("", GlobalMaxPool, global_max_pool, shapes::unknown)
+inline void global_lp_pool(const Call& call) {
+  const int64_t power = call.integer("p", 2);
+  detail::pool_globally(call, [power]<class T>(const T* p, int64_t count) {
+    Compute<T> sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += detail::power(Compute<T>(p[i]), power);
+    return detail::power_root(sum, power);
+  });
+}
+
+namespace shapes {
+
+// Every output: [N, C, spatial...] of a window that slides over input 0.
+inline void pool(const Call& call) {
+  const Tensor& x = call.input(0);
+  const int axes = x.rank - 2;
+  const Attribute *kernel = call.attribute("kernel_shape"), *dilations = call.attribute("dilations"), *pads = call.attribute("pads");
+  if (axes < 1 || axes > 3 || kernel->count != axes) return call.fail("pooling wants as many spatial axes as its kernel has, one to three");
+  int64_t dimensions[5] = {x.dimensions[0], x.dimensions[1]};
+  for (int i = 0; i < axes; ++i) {
+    const int64_t extent = kernel->ints[i] * (dilations ? dilations->ints[i] : 1);
+    if (pads && call.is("auto_pad", "NOTSET", "NOTSET") && (pads->ints[i] >= extent || pads->ints[axes + i] >= extent))
+      return call.fail("the padding is as large as the kernel");
+    dimensions[2 + i] = slide(call, i, axes, x.dimensions[2 + i], kernel->ints[i], call.integer("ceil_mode", 0) != 0);
+    if (dimensions[2 + i] < 0) return;
+  }
+  for (int32_t i = 0; i < call.output_count; ++i) call.allocate_output(i, dimensions, x.rank);
+}
+
+inline void pool_globally(const Call& call) {
+  const Tensor& x = call.input(0);
+  if (x.rank < 2) return call.fail("global pooling wants a batch axis and a channel axis");
+  int64_t dimensions[max_rank] = {x.dimensions[0], x.dimensions[1]};
+  for (int i = 2; i < x.rank; ++i) dimensions[i] = 1;
+  call.allocate_output(0, dimensions, x.rank);
+}
+
+inline void max_unpool(const Call& call) {
+  const Tensor &x = call.input(0), &places = call.input(1);
+  const int axes = x.rank - 2;
+  const Attribute *kernel = call.attribute("kernel_shape"), *strides = call.attribute("strides"), *pads = call.attribute("pads");
+  if (axes < 1 || kernel->count != axes) return call.fail("unpooling wants as many spatial axes as its kernel has");
+  bool fits = places.rank == x.rank;
+  for (int i = 0; fits && i < x.rank; ++i) fits = places.dimensions[i] == x.dimensions[i];
+  if (!fits) return call.fail("there are not as many places as elements to unpool");
+  const bool given = call.has_input(2);
+  if (given && call.input(2).size() != x.rank) return call.fail("the shape of the output has the wrong length");
+  int64_t dimensions[max_rank] = {x.dimensions[0], x.dimensions[1]};
+  for (int i = 0; i < x.rank; ++i) {
+    if (given)
+      dimensions[i] = integer_at(call.input(2), i);
+    else if (i >= 2)
+      dimensions[i] = (x.dimensions[i] - 1) * (strides ? strides->ints[i - 2] : 1) + kernel->ints[i - 2] -
+                      (pads ? pads->ints[i - 2] + pads->ints[axes + i - 2] : 0);
+    if (dimensions[i] < 0) return call.fail("a size of the unpooled tensor is negative");
+  }
+  call.allocate_output(0, dimensions, x.rank);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_POOLING(X)                                       \
+  X("", MaxPool, max_pool, shapes::pool)                               \
+  X("", AveragePool, average_pool, shapes::pool)                       \
+  X("", LpPool, lp_pool, shapes::pool)                                 \
+  X("", MaxUnpool, max_unpool, shapes::max_unpool)                     \
+  X("", GlobalAveragePool, global_average_pool, shapes::pool_globally) \
+  X("", GlobalMaxPool, global_max_pool, shapes::pool_globally)         \
+  X("", GlobalLpPool, global_lp_pool, shapes::pool_globally)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

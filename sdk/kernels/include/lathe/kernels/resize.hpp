@@ -222,6 +222,51 @@ inline void resize(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_RESIZE(X) X("", Resize, resize, shapes::unknown)
+namespace shapes {
+
+// Scales multiply a size in float32 and round down, as ONNX Runtime does; sizes are taken as they are, or share the smallest or largest of their
+// scales where the aspect ratio is kept.
+inline void resize(const Call& call) {
+  const Tensor& x = call.input(0);
+  const Attribute* listed = call.attribute("axes");
+  const int64_t count = listed ? listed->count : x.rank;
+  const bool by_scale = call.has_input(2) && call.input(2).size() > 0, by_size = call.has_input(3) && call.input(3).size() > 0;
+  if (by_scale == by_size) return call.fail("exactly one of scales and sizes is wanted");
+  const Tensor& wanted = call.input(by_scale ? 2 : 3);
+  if (wanted.size() != count) return call.fail("there are not as many scales or sizes as axes");
+  if (call.is("coordinate_transformation_mode", "tf_crop_and_resize", "half_pixel") && (!call.has_input(1) || call.input(1).size() != 2 * count))
+    return call.fail("cropping wants a region of interest: two numbers for each axis");
+  int64_t dimensions[max_rank];
+  for (int i = 0; i < x.rank; ++i) dimensions[i] = x.dimensions[i];
+  const bool stretch = call.is("keep_aspect_ratio_policy", "stretch", "stretch"),
+             smallest = call.is("keep_aspect_ratio_policy", "not_larger", "stretch");
+  double common = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t axis = listed ? listed->ints[i] : i;
+    if (axis < -x.rank || axis >= x.rank) return call.fail("an axis lies outside the tensor's rank");
+    const int64_t input = x.dimensions[normal_axis(axis, x.rank)];
+    int64_t& output = dimensions[normal_axis(axis, x.rank)];
+    if (by_scale) {
+      const float scale = wanted.as<const float>()[i];
+      if (!(scale > 0) || !(scale < 1e9f)) return call.fail("a scale is not a positive number");
+      output = convert<int64_t>(math::floor(float(input) * scale));
+    } else {
+      output = integer_at(wanted, i);
+      if (output < 0) return call.fail("a size is negative");
+    }
+    if (input == 0 && (output > 0 || !stretch)) return call.fail("an empty axis has nothing to enlarge");
+    const double own = double(output) / double(input);
+    common = i == 0 ? own : (smallest ? math::least(common, own) : math::greatest(common, own));
+  }
+  for (int64_t i = 0; by_size && !stretch && i < count; ++i) {
+    const int axis = normal_axis(listed ? listed->ints[i] : i, x.rank);
+    dimensions[axis] = convert<int64_t>(math::floor(common * double(x.dimensions[axis]) + 0.5));
+  }
+  call.allocate_output(0, dimensions, x.rank);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_RESIZE(X) X("", Resize, resize, shapes::resize)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

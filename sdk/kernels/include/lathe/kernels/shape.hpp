@@ -77,6 +77,15 @@ int64_t range_length(T start, T limit, T delta) {
 using RangeTypes = Types<float, double, float16, bfloat16, int16_t, int32_t, int64_t>;
 }  // namespace detail
 
+// Ones on the diagonal that attribute k shifts up, zeros elsewhere.
+inline void eye_like(const Call& call) {
+  const Tensor& y = call.output();
+  const int64_t k = call.integer("k", 0), columns = y.dimension(1);
+  dispatch<Scalars>(call, y.type, [&]<class T>() {
+    for (int64_t i = 0, n = y.size(); i < n; ++i) y.as<T>()[i] = convert<T>(i % columns - i / columns == k ? 1.0 : 0.0);
+  });
+}
+
 // Inputs: start, limit, delta (scalars).
 inline void range(const Call& call) {
   dispatch<detail::RangeTypes>(call, call.output().type, [&]<class T>() {
@@ -208,6 +217,12 @@ inline void range(const Call& call) {
 
 }  // namespace shapes
 
+namespace shapes {
+inline void eye_like(const Call& call) {
+  if (has_rank(call, 0, 2)) same(call);
+}
+}  // namespace shapes
+
 #define LATHE_KERNELS_SHAPE(X)                                         \
   X("", Identity, identity, shapes::same)                              \
   X("", Reshape, reshape, shapes::reshape)                             \
@@ -219,6 +234,7 @@ inline void range(const Call& call) {
   X("", Size, size, shapes::scalar)                                    \
   X("", ConstantOfShape, constant_of_shape, shapes::constant_of_shape) \
   X("", Expand, expand, shapes::expand)                                \
+  X("", EyeLike, eye_like, shapes::eye_like)                           \
   X("", Range, range, shapes::range)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -281,4 +281,18 @@ inline int64_t integer_at(const Tensor& tensor, int64_t index) {
   return tensor.type == Type::int64 ? tensor.as<const int64_t>()[index] : int64_t(tensor.as<const int32_t>()[index]);
 }
 
+// Element `index` of a tensor of floats.
+inline double real_at(const Tensor& tensor, int64_t index) {
+  switch (tensor.type) {
+    case Type::float64:
+      return tensor.as<const double>()[index];
+    case Type::float16:
+      return double(float(tensor.as<const float16>()[index]));
+    case Type::bfloat16:
+      return double(float(tensor.as<const bfloat16>()[index]));
+    default:
+      return double(tensor.as<const float>()[index]);
+  }
+}
+
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -37,7 +37,8 @@ inline Window window_of(const Call& call, const Tensor& x, const Tensor& y, cons
       w.pad_begin[a] = pads ? pads->ints[i] : 0;
       w.pad_end[a] = pads ? pads->ints[rank + i] : 0;
     } else if (!call.is("auto_pad", "VALID", "NOTSET")) {
-      const int64_t whole = (w.output[a] - 1) * w.stride[a] + (w.kernel[a] - 1) * w.dilation[a] + 1 - w.input[a];
+      const Attribute* extra = transposed ? call.attribute("output_padding") : nullptr;
+      const int64_t whole = (w.output[a] - 1) * w.stride[a] + (w.kernel[a] - 1) * w.dilation[a] + 1 + (extra ? extra->ints[i] : 0) - w.input[a];
       const int64_t total = math::greatest<int64_t>(whole, 0);
       // A transposed convolution puts the odd element at the start unless SAME_UPPER is asked for (ONNX, ConvTranspose); a convolution only for
       // SAME_LOWER.
@@ -48,5 +49,27 @@ inline Window window_of(const Call& call, const Tensor& x, const Tensor& y, cons
   }
   return w;
 }
+
+namespace shapes {
+
+// Output size of spatial axis `i` of `axes`, where a window of `kernel` places slides over `input` elements. -1: it does not fit, and the call
+// failed. Formulas: ONNX, Operators.md, Conv and MaxPool.
+inline int64_t slide(const Call& call, int i, int axes, int64_t input, int64_t kernel, bool ceil_mode) {
+  const Attribute *strides = call.attribute("strides"), *dilations = call.attribute("dilations"), *pads = call.attribute("pads");
+  const int64_t stride = strides ? strides->ints[i] : 1, extent = (kernel - 1) * (dilations ? dilations->ints[i] : 1) + 1;
+  if (call.is("auto_pad", "SAME_UPPER", "NOTSET") || call.is("auto_pad", "SAME_LOWER", "NOTSET")) return (input + stride - 1) / stride;
+  const bool valid = call.is("auto_pad", "VALID", "NOTSET");
+  const int64_t begin = valid || !pads ? 0 : pads->ints[i], end = valid || !pads ? 0 : pads->ints[axes + i];
+  const int64_t room = input + begin + end - extent;
+  if (kernel < 1 || room < 0) {
+    call.fail("the kernel is larger than the padded input");
+    return -1;
+  }
+  const int64_t result = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  // In ceil mode the last window must still begin inside the input or its left padding.
+  return ceil_mode && (result - 1) * stride >= input + begin ? result - 1 : result;
+}
+
+}  // namespace shapes
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
