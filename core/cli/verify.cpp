@@ -88,6 +88,7 @@ int verify(Context& context, const Arguments& a) {
   std::unique_ptr<Executable> artifact = open_artifact(*plugins, a.artifact, threads, false);
   doing("importing '" + a.model + "'");
   Graph graph = import_like(*plugins, a.model, *artifact);
+  if (std::string reason = unpredictable(graph); !reason.empty()) throw Error(Code::unsupported, reason, "give it a seed to compare its numbers");
   Limits limits = limits_for("float32", graph);
   if (a.relative || a.absolute) limits = {a.relative.value_or(Limits{}.relative), a.absolute.value_or(Limits{}.absolute)};
   doing("running '" + a.artifact + "'");

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "core/base/diagnostic.hpp"
+#include "core/files/picture_formats.hpp"
 
 namespace lathe {
 namespace {
@@ -100,9 +101,25 @@ bool is_png(std::span<const std::byte> head) { return head.size() >= 8 && std::m
 bool is_jpeg(std::span<const std::byte> head) { return head.size() >= 3 && std::memcmp(head.data(), "\xff\xd8\xff", 3) == 0; }
 
 Picture decode_picture(std::span<const std::byte> file, const std::string& source) {
-  if (is_png(file)) return decode_png(file, source);
-  if (is_jpeg(file)) return decode_jpeg(file, source);
-  bad(source, "this is neither a PNG nor a JPEG picture");
+  switch (picture_format(file)) {
+    case PictureFormat::png:
+      return decode_png(file, source);
+    case PictureFormat::jpeg:
+      return decode_jpeg(file, source);
+    case PictureFormat::bmp:
+      return decode_bmp(file, source);
+    case PictureFormat::pnm:
+      return decode_pnm(file, source);
+    case PictureFormat::webp:
+      return decode_webp(file, source);
+    case PictureFormat::tiff:
+      return decode_tiff(file, source);
+    case PictureFormat::jpeg_2000:
+      return decode_jpeg_2000(file, source);
+    case PictureFormat::unknown:
+      break;
+  }
+  bad(source, "this is no picture of a known format", "PNG, JPEG, BMP, PNM, WebP, TIFF and JPEG 2000 are known");
 }
 
 std::string encode_png(const Picture& picture) {

@@ -1,4 +1,4 @@
-// Pictures: .png and .jpg in and out, as 8-bit RGB, and as the tensor a model's input wants.
+// Pictures of all usual formats in, .png out, as 8-bit RGB, and as the tensor a model's input wants.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -21,7 +21,8 @@ struct Picture {
 bool is_png(std::span<const std::byte> head);
 bool is_jpeg(std::span<const std::byte> head);
 
-// Either format, told apart by its first bytes. Transparency is dropped, grey becomes three equal channels. Throws Error(failed).
+// PNG, JPEG, or a format of picture_formats.hpp, told apart by the first bytes. Transparency is dropped, grey becomes three equal channels. Throws
+// Error(failed).
 Picture decode_picture(std::span<const std::byte> file, const std::string& source);
 std::string encode_png(const Picture& picture);
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "core/base/diagnostic.hpp"
+#include "core/ops/operator.hpp"
 #include "core/reference/reference.hpp"
 #include "lathe/kernels/types.hpp"
 
@@ -247,6 +248,20 @@ NamedData seeded_inputs(const Graph& graph, uint64_t seed, int64_t open) {
     inputs[value.name] = converted(sequence ? Datum::sequence(value.type.element, {make(0), make(1)}) : Datum(make(0)), value.type);
   }
   return inputs;
+}
+
+std::string unpredictable(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    const Operator* op = find_operator(node.domain, node.op_type);
+    if (op && !op->deterministic && !node.has("seed"))
+      return "'" + node.name + "' (" + node.op_type + ") draws other random numbers in every run, because it has no attribute 'seed'";
+    for (const auto& [name, attribute] : node.attributes) {
+      const auto* inner = std::get_if<Attribute::Subgraph>(&attribute.value);
+      std::string reason = inner && *inner ? unpredictable(**inner) : "";
+      if (!reason.empty()) return reason;
+    }
+  }
+  return "";
 }
 
 Verification verify_artifact(const Graph& graph, Executable& artifact, const Limits& limits, bool full, unsigned threads,

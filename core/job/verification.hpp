@@ -20,6 +20,9 @@ struct Limits {
 // float32 1e-4; float16, bfloat16 1e-2; quantised, be it by its precision or because the graph quantises: a cosine of 0.999.
 Limits limits_for(const std::string& precision, const Graph& graph);
 
+// Why no two runs of the graph agree: it holds an operator that draws random numbers without a seed. Empty when it holds none.
+std::string unpredictable(const Graph& graph);
+
 struct OutputComparison {
   std::string name;
   bool agrees = true;

@@ -352,6 +352,7 @@ class Compilation {
       return verification;
     };
     if (job_.verify == "off") return verification;
+    if (std::string reason = unpredictable(original); !reason.empty()) return skip(std::move(reason));
     bool package = job_.emit == "package";
     for (size_t i = 0; i < contents.stages.size(); ++i) {
       const PackageStage& stage = contents.stages[i];

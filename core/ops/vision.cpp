@@ -182,6 +182,13 @@ void infer_deform_conv(InferenceContext& c) {
   infer::set(c, std::move(y));
 }
 
+// Engines decode with the libraries of the machine: there is no kernel.
+void infer_image_decoder(InferenceContext& c) {
+  check_choice(c, "pixel_format", {"RGB", "BGR", "Grayscale"});
+  infer::expect_rank(c, 0, 1, 1);
+  infer::set(c, Shape{Dimension(), Dimension(), Dimension(c.node().text("pixel_format", "RGB") == "Grayscale" ? 1 : 3)});
+}
+
 }  // namespace
 
 std::span<const Operator> vision_operators() {
@@ -267,6 +274,15 @@ std::span<const Operator> vision_operators() {
         strides},
        infer_deform_conv,
        kernels::deform_conv},
+      {"",
+       "ImageDecoder",
+       {20},
+       {{"encoded_stream", "T1"}},
+       {{"image", "T2"}},
+       {{"T1", {DataType::uint8}}, {"T2", {DataType::uint8}}},
+       {{"pixel_format", text, false, "RGB"}},
+       infer_image_decoder,
+       nullptr},
   };
   return table;
 }

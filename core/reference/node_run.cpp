@@ -6,6 +6,7 @@
 #include "core/ops/node_inference.hpp"
 #include "core/ops/shape_functions.hpp"
 #include "core/reference/call_memory.hpp"
+#include "core/reference/host_operators.hpp"
 #include "core/reference/levels.hpp"
 
 namespace lathe {
@@ -37,7 +38,11 @@ std::vector<OutputFacts> infer_outputs(const Operator& op, const Node& node, std
 std::optional<std::vector<Tensor>> run_node(const Operator& op, const Node& node, std::span<const Tensor* const> inputs, ThreadPool* pool,
                                             uint64_t limit) {
   const std::vector<OutputFacts> facts = infer_outputs(op, node, inputs);
-  if (node.op_type == "Constant" && !op.kernel) return std::vector<Tensor>{constant_of(node)};
+  if (const HostOperator run = host_operator(op.domain, op.name)) {
+    std::vector<Tensor> result{run(node, inputs)};
+    if (result[0].type != DataType::string && result[0].bytes.size > limit) return std::nullopt;
+    return result;
+  }
   const ShapeRule rule = shape_rule(op.domain, op.name);
   CallMemory memory(limit);
   bool all_known = true;

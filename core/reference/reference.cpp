@@ -1,6 +1,7 @@
 // The reference engine: one node after the other, each tensor freed after its last use.
 #include "core/reference/reference.hpp"
 
+#include "core/reference/host_operators.hpp"
 #include "core/reference/node_run.hpp"
 
 namespace lathe {
@@ -51,7 +52,7 @@ NamedData run_reference(const Graph& graph, const NamedData& inputs, const Refer
   for (const Node& node : graph.nodes) {
     if (options.cancelled && options.cancelled()) throw Error(Code::interrupted, "the reference run was interrupted");
     const Operator* op = find_operator(node.domain, node.op_type);
-    if (!op || (!op->kernel && node.op_type != "Constant")) {
+    if (!op || (!op->kernel && !host_operator(node.domain, node.op_type))) {
       Diagnostic d;
       d.text = "the reference engine has no kernel for it";
       d.node = node.name;
@@ -78,7 +79,7 @@ NamedData run_reference(const Graph& graph, const NamedData& inputs, const Refer
 std::optional<std::vector<Tensor>> evaluate(const Graph& graph, const Node& node, std::span<const Tensor* const> inputs, uint64_t limit) {
   (void)graph;
   const Operator* op = find_operator(node.domain, node.op_type);
-  if (!op || !op->deterministic || (!op->kernel && node.op_type != "Constant")) return std::nullopt;
+  if (!op || !op->deterministic || (!op->kernel && !host_operator(node.domain, node.op_type))) return std::nullopt;
   return run_node(*op, node, inputs, nullptr, limit);
 }
 

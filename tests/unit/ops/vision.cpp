@@ -123,3 +123,17 @@ TEST_CASE("bad vision") {
   check_complaint("g (float[1,1,3,3] x, float[1,1,2,2] w, float[1,4,2,2] o) => (y) { y = DeformConv(x, w, o) }", {"offsets", "1x8x2x2", "1x4x2x2"});
   check_complaint("g (float[1,1,3,3] x, float[1,1,2,2] w, double[1,8,2,2] o) => (y) { y = DeformConv(x, w, o) }", {"'offset'", "float64"});
 }
+
+TEST_CASE("decoding pictures") {
+  // A Netpbm picture of two pixels, red and (0, 0, 100).
+  const std::string text =
+      "g () => (y) <uint8[17] x = {80, 54, 10, 50, 32, 49, 10, 50, 53, 53, 10, 255, 0, 0, 0, 0, 100}> { [\"picture\"] y = ImageDecoder";
+  const Tensor rgb = result(text + "(x) }");
+  CHECK(rgb.dimensions == std::vector<int64_t>{1, 2, 3});
+  CHECK(values<uint8_t>(rgb) == std::vector<uint8_t>{255, 0, 0, 0, 0, 100});
+  CHECK(values<uint8_t>(result(text + "<pixel_format = \"BGR\">(x) }")) == std::vector<uint8_t>{0, 0, 255, 100, 0, 0});
+  CHECK(values<uint8_t>(result(text + "<pixel_format = \"Grayscale\">(x) }")) == std::vector<uint8_t>{76, 11});  // 0.299 r + 0.587 g + 0.114 b
+  CHECK_THROWS_WITH_AS(result("g () => (y) <uint8[3] x = {1, 2, 3}> { [\"picture\"] y = ImageDecoder(x) }"), doctest::Contains("'picture'"), Error);
+  check_complaint("g (uint8[9] x) => (y) { y = ImageDecoder<pixel_format = \"RGBA\">(x) }", {"'pixel_format'", "RGB, BGR, Grayscale"});
+  check_complaint("g (uint8[3,3] x) => (y) { y = ImageDecoder(x) }", {"number of dimensions"});
+}

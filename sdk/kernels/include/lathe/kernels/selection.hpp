@@ -183,7 +183,7 @@ inline bool overlap(const Box& a, const Box& b, float threshold) {
               width = math::least(a.right, b.right) - math::greatest(a.left, b.left);
   if (!(height > 0) || !(width > 0) || !(a.area > 0) || !(b.area > 0)) return false;
   const float common = height * width;
-  return common > threshold * (a.area + b.area - common);
+  return common / (a.area + b.area - common) > threshold;
 }
 
 }  // namespace detail
