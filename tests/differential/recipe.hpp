@@ -46,5 +46,6 @@ struct NamedRecipe {
 std::span<const NamedRecipe> movement_recipes();
 std::span<const NamedRecipe> neural_recipes();
 std::span<const NamedRecipe> arithmetic_recipes();
+std::span<const NamedRecipe> vision_recipes();
 
 }  // namespace lathe::differential

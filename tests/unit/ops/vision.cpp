@@ -121,7 +121,7 @@ TEST_CASE("bad vision") {
   check_complaint("g (float[1,5,16] x) => (y) <int64[2] i = {5, 5}, int64[2] b = {2, 2}> { y = Col2Im(x, i, b) }", {"multiple of 4", "5"});
   check_complaint("g (float[1,4,15] x) => (y) <int64[2] i = {5, 5}, int64[2] b = {2, 2}> { y = Col2Im(x, i, b) }", {"16", "15"});
   check_complaint("g (float[1,1,3,3] x, float[1,1,2,2] w, float[1,4,2,2] o) => (y) { y = DeformConv(x, w, o) }", {"offsets", "1x8x2x2", "1x4x2x2"});
-  check_complaint("g (float[1,1,3,3] x, float[1,1,2,2] w, double[1,8,2,2] o) => (y) { y = DeformConv(x, w, o) }", {"'offset'", "float64"});
+  check_complaint("g (float[1,1,3,3] x, float[1,1,2,2] w, double[1,8,2,2] o) => (y) { y = DeformConv(x, w, o) }", {"'offset'", "double"});
 }
 
 TEST_CASE("decoding pictures") {
