@@ -8,6 +8,7 @@ namespace lathe {
 
 std::span<const Operator> activation_operators();
 std::span<const Operator> comparison_operators();
+std::span<const Operator> control_flow_operators();
 std::span<const Operator> conversion_operators();
 std::span<const Operator> convolution_operators();
 std::span<const Operator> elementwise_binary_operators();
@@ -23,6 +24,7 @@ std::span<const Operator> recurrent_operators();
 std::span<const Operator> reduction_operators();
 std::span<const Operator> resize_operators();
 std::span<const Operator> selection_operators();
+std::span<const Operator> sequence_operators();
 std::span<const Operator> shape_operators();
 std::span<const Operator> signal_operators();
 std::span<const Operator> softmax_operators();

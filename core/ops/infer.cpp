@@ -8,39 +8,144 @@
 namespace lathe {
 namespace {
 
-class GraphInference {
+// The model's own types of the values that a graph takes and yields. Kept over all walks, since a loop's body is walked over several times.
+struct Declared {
+  std::vector<ValueType> inputs, outputs;
+};
+
+class GraphInference final : public Surroundings {
  public:
-  void run(Graph& graph) {
-    const std::vector<ValueType> declared = types_of(graph, graph.outputs);
-    elements_.resize(graph.values.size());
-    constants_.resize(graph.values.size(), nullptr);
-    broken_.resize(graph.values.size(), false);
-    for (ValueId id = 0; id < graph.values.size(); ++id) {
-      Value& value = graph.value(id);
+  explicit GraphInference(Graph& graph) : graph_(graph), declared_(own_declared_) {}
+  GraphInference(Graph& body, GraphInference& around, std::string prefix)
+      : graph_(body), declared_(around.declared_), around_(&around), prefix_(std::move(prefix)), depth_(around.depth_ + 1) {}
+
+  // The outermost graph.
+  void run() {
+    begin();
+    for (const ValueId id : graph_.inputs) check_input(graph_.value(id));
+    const std::vector<ValueType> declared = types_of(graph_.outputs);
+    walk();
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) compare(graph_.value(graph_.outputs[i]), declared[i], broken_[graph_.outputs[i]]);
+    finish();
+  }
+
+  // A body: inputs as the node around it gives them, captures as they are known outside.
+  std::vector<OutputFacts> run(const std::vector<ValueType>& inputs) {
+    if (depth_ > max_graph_depth) throw Error(Code::failed, "graphs are nested deeper than " + std::to_string(max_graph_depth) + " levels");
+    const auto [entry, first] = declared_.try_emplace(&graph_);
+    if (first) entry->second = {types_of(graph_.inputs), types_of(graph_.outputs)};
+    const Declared declared = entry->second;
+    begin();
+    for (size_t i = 0; i < inputs.size(); ++i) take_input(graph_.value(graph_.inputs[i]), declared.inputs[i], inputs[i]);
+    for (const Capture& c : graph_.captures) {
+      graph_.value(c.inner).type = around_->graph_.value(c.outer).type;
+      constants_[c.inner] = around_->constants_[c.outer];
+      elements_[c.inner] = around_->elements_[c.outer];
+    }
+    walk();
+    std::vector<OutputFacts> outputs;
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) outputs.push_back(yield(graph_.outputs[i], declared.outputs[i]));
+    finish();
+    return outputs;
+  }
+
+  std::vector<OutputFacts> infer_body(const Node& node, std::string_view attribute, Graph& body, const std::vector<ValueType>& inputs) override {
+    try {
+      return GraphInference(body, *this, prefix_ + node.name + "/" + std::string(attribute) + "/").run(inputs);
+    } catch (Error& error) {
+      for (Diagnostic& d : error.diagnostics)
+        if (d.location.empty()) d.location = "graph '" + std::string(attribute) + "' of node '" + node.name + "'";
+      throw;
+    }
+  }
+  std::string symbol(const Node& node, size_t output, size_t axis) override {
+    return prefix_ + node.name + "." + std::to_string(output) + "." + std::to_string(axis);
+  }
+
+ private:
+  void begin() {
+    elements_.resize(graph_.values.size());
+    constants_.resize(graph_.values.size(), nullptr);
+    broken_.resize(graph_.values.size(), false);
+    for (ValueId id = 0; id < graph_.values.size(); ++id) {
+      Value& value = graph_.value(id);
       if (!value.constant) continue;
       value.type = ValueType{ValueKind::tensor, value.constant->type, Shape(value.constant->dimensions.begin(), value.constant->dimensions.end())};
       constants_[id] = &*value.constant;
       elements_[id] = elements_of(*value.constant);
     }
-    for (const ValueId id : graph.inputs) check_input(graph.value(id));
-    for (const Node& node : graph.nodes) {
+  }
+
+  void walk() {
+    for (const Node& node : graph_.nodes) {
       try {
-        infer(graph, node);
+        infer(node);
       } catch (const Error& error) {
         problems_.insert(problems_.end(), error.diagnostics.begin(), error.diagnostics.end());
         only_unsupported_ = only_unsupported_ && error.code == Code::unsupported;
-        for (const ValueId id : node.outputs)
-          if (id != none) broken_[id] = true;
+        break_outputs(node);
       }
     }
-    for (size_t i = 0; i < graph.outputs.size(); ++i) compare(graph.value(graph.outputs[i]), declared[i], broken_[graph.outputs[i]]);
+  }
+
+  void finish() {
     if (!problems_.empty()) throw Error(only_unsupported_ ? Code::unsupported : Code::failed, std::move(problems_));
   }
 
- private:
-  static std::vector<ValueType> types_of(const Graph& graph, const std::vector<ValueId>& ids) {
+  void break_outputs(const Node& node) {
+    for (const ValueId id : node.outputs)
+      if (id != none) broken_[id] = true;
+  }
+
+  void take_input(Value& value, const ValueType& declared, const ValueType& given) {
+    const bool optional = (declared.kind == ValueKind::optional && given.kind == ValueKind::tensor) ||
+                          (declared.kind == ValueKind::optional_sequence && given.kind == ValueKind::sequence);
+    const bool known = declared.element != DataType::none && given.element != DataType::none;
+    if ((known && declared.element != given.element) || (known && !optional && declared.kind != given.kind)) {
+      Diagnostic d;
+      d.text = "the graph's input '" + value.name + "' is given another type than it declares";
+      d.expected = to_string(declared);
+      d.found = to_string(given);
+      problem(std::move(d));
+    }
+    value.type = given;
+    if (optional) value.type.kind = declared.kind;
+    if (given.element == DataType::none) value.type.element = declared.element;
+  }
+
+  // What a body's output is outside. Its declared shape is not believed: loops change shapes from turn to turn, and exporters forget it.
+  OutputFacts yield(ValueId id, const ValueType& declared) {
+    Value& value = graph_.value(id);
+    OutputFacts facts{value.type, elements_[id]};
+    if (broken_[id]) return facts;
+    if (declared.element != DataType::none) {
+      if (facts.type.element == DataType::none) facts.type.element = declared.element;
+      facts.type = value_as(facts.type, declared.kind);
+      if (facts.type.element != declared.element || facts.type.kind != declared.kind) {
+        Diagnostic d;
+        d.text = "the graph's output '" + value.name + "' has another type than it declares";
+        d.expected = to_string(declared);
+        d.found = to_string(facts.type);
+        problem(std::move(d));
+      }
+    }
+    const auto forget_inner = [&](Shape& shape) {
+      for (Dimension& d : shape)
+        if (!d.constant() && d.symbol.find(prefix_) != std::string::npos) d = Dimension();
+    };
+    if (facts.type.shape) forget_inner(*facts.type.shape);
+    if (facts.elements) forget_inner(*facts.elements);
+    return facts;
+  }
+  static ValueType value_as(ValueType type, ValueKind kind) {
+    if (kind == ValueKind::optional && type.kind == ValueKind::tensor) type.kind = kind;
+    if (kind == ValueKind::optional_sequence && type.kind == ValueKind::sequence) type.kind = kind;
+    return type;
+  }
+
+  std::vector<ValueType> types_of(const std::vector<ValueId>& ids) const {
     std::vector<ValueType> types;
-    for (const ValueId id : ids) types.push_back(graph.value(id).type);
+    for (const ValueId id : ids) types.push_back(graph_.value(id).type);
     return types;
   }
 
@@ -62,27 +167,26 @@ class GraphInference {
     }
   }
 
-  void infer(Graph& graph, const Node& node) {
+  void infer(const Node& node) {
     const Operator* op = find_operator(node.domain, node.op_type);
     if (!op) throw unknown_operator(node);
+    for (const Graph* body : subgraphs(node))
+      for (const Capture& c : body->captures)
+        if (broken_[c.outer]) return break_outputs(node);
     std::vector<InputFacts> inputs(node.inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
       if (id == none) continue;
-      if (broken_[id]) {  // what stands before it was told already
-        for (const ValueId output : node.outputs)
-          if (output != none) broken_[output] = true;
-        return;
-      }
-      inputs[i].type = &graph.value(id).type;
+      if (broken_[id]) return break_outputs(node);  // what stands before it was told already
+      inputs[i].type = &graph_.value(id).type;
       inputs[i].constant = constants_[id];
       inputs[i].elements = elements_[id] ? &*elements_[id] : nullptr;
     }
-    std::vector<OutputFacts> outputs = infer_node(*op, node, inputs);
+    std::vector<OutputFacts> outputs = infer_node(*op, node, inputs, this);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const ValueId id = node.outputs[i];
       if (id == none) continue;
-      graph.value(id).type = std::move(outputs[i].type);
+      graph_.value(id).type = std::move(outputs[i].type);
       if (outputs[i].elements) elements_[id] = std::move(outputs[i].elements);
     }
     if (node.op_type != "Constant" || !op->domain.empty() || node.outputs.empty() || node.outputs[0] == none) return;
@@ -109,6 +213,7 @@ class GraphInference {
   void compare(Value& value, const ValueType& declared, bool broken) {
     if (broken || value.constant) return;
     ValueType& found = value.type;
+    found = value_as(found, declared.element == DataType::none ? found.kind : declared.kind);
     Diagnostic d;
     d.location = "output '" + value.name + "'";
     d.expected = to_string(declared) + " as the model declares";
@@ -117,7 +222,11 @@ class GraphInference {
       d.text = "the output's element type is not the declared one";
       return problem(std::move(d));
     }
-    if (!declared.shape) return;
+    if (declared.element != DataType::none && declared.kind != found.kind) {
+      d.text = "the output is of another kind than the declared one";
+      return problem(std::move(d));
+    }
+    if (!declared.shape || found.kind != ValueKind::tensor) return;
     if (declared.shape->empty()) return;  // some exporters write no dimensions where they know none
     if (!found.shape) {
       found.shape = declared.shape;
@@ -135,6 +244,12 @@ class GraphInference {
     problem(std::move(d));
   }
 
+  Graph& graph_;
+  std::map<const Graph*, Declared> own_declared_;
+  std::map<const Graph*, Declared>& declared_;
+  GraphInference* around_ = nullptr;
+  std::string prefix_;  // of symbols that are made here
+  int depth_ = 0;
   std::vector<std::optional<Shape>> elements_;  // per value
   std::vector<const Tensor*> constants_;        // per value
   std::vector<bool> broken_;                    // per value: inference failed before it
@@ -145,7 +260,7 @@ class GraphInference {
 
 }  // namespace
 
-void infer_types(Graph& graph) { GraphInference().run(graph); }
+void infer_types(Graph& graph) { GraphInference(graph).run(); }
 
 void pin_shapes(Graph& graph, const std::map<std::string, std::vector<int64_t>>& shapes) {
   std::map<std::string, int64_t> symbols;  // what a named dimension was pinned to, wherever else it stands

@@ -138,6 +138,16 @@ Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b)
   return result;
 }
 
+ValueType merged(const ValueType& a, const ValueType& b) {
+  ValueType result = a.element == DataType::none ? b : a;
+  result.shape.reset();
+  if (!a.shape || !b.shape || a.shape->size() != b.shape->size()) return result;
+  result.shape = a.shape;
+  for (size_t i = 0; i < a.shape->size(); ++i)
+    if ((*a.shape)[i] != (*b.shape)[i]) (*result.shape)[i] = Dimension();
+  return result;
+}
+
 bool unknown(const Dimension& d) { return !d.constant() && d.symbol.empty(); }
 bool differ(const Dimension& a, const Dimension& b) { return a.constant() && b.constant() && a.value != b.value; }
 

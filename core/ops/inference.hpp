@@ -46,6 +46,10 @@ void expect_shape(const InferenceContext& context, size_t input, const Shape& ex
 // Multidirectional broadcasting; fails naming both shapes.
 Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b);
 
+// What is true of both: the dimensions that are equal, the others unknown; no rank where the ranks differ. `a` and `b` are of one kind and
+// element type, or one of them of none.
+ValueType merged(const ValueType& a, const ValueType& b);
+
 // Arithmetic on dimensions. Where an operand is a symbol the result is a symbol that spells the formula, so that equal formulas are
 // equal dimensions; where nothing is known, or the formula is too long to be of use, the result is unknown. Division rounds down.
 Dimension plus(const InferenceContext& context, const Dimension& a, const Dimension& b);

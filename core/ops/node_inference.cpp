@@ -28,8 +28,8 @@ std::string_view spelled(AttributeKind kind) {
 
 class Context final : public InferenceContext {
  public:
-  Context(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs)
-      : op_(op), node_(node), inputs_(inputs), outputs(node.outputs.size()) {}
+  Context(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs, Surroundings* surroundings)
+      : op_(op), node_(node), inputs_(inputs), surroundings_(surroundings), outputs(node.outputs.size()) {}
 
   const Node& node() const override { return node_; }
   const ValueType* input(size_t index) const override { return index < inputs_.size() ? inputs_[index].type : nullptr; }
@@ -46,7 +46,9 @@ class Context final : public InferenceContext {
         Dimension& d = (*type.shape)[axis];
         if (const std::optional<int64_t> value = infer::number(d); value && *value < 0)
           fail("output " + std::to_string(index) + " would have a negative size", {}, to_string(*type.shape));
-        if (infer::unknown(d)) d = Dimension(node_.name + "." + std::to_string(index) + "." + std::to_string(axis));
+        if (infer::unknown(d))
+          d = Dimension(surroundings_ ? surroundings_->symbol(node_, index, axis)
+                                      : node_.name + "." + std::to_string(index) + "." + std::to_string(axis));
       }
       if (type.static_shape() && !byte_size(type.element == DataType::none ? DataType::float32 : type.element, type.dimensions()))
         fail("output " + std::to_string(index) + " has more bytes than 63 bits can count", {}, to_string(*type.shape));
@@ -62,6 +64,14 @@ class Context final : public InferenceContext {
     if (found == node_.attributes.end()) return nullptr;
     const auto* graph = std::get_if<Attribute::Subgraph>(&found->second.value);
     return graph ? graph->get() : nullptr;
+  }
+  std::vector<OutputFacts> infer_body(std::string_view attribute, const std::vector<ValueType>& inputs) const override {
+    Graph* body = subgraph(attribute);
+    if (!body || !surroundings_) fail("attribute " + quoted(attribute) + " holds no graph");
+    if (body->inputs.size() != inputs.size())
+      fail("the graph in attribute " + quoted(attribute) + " has the wrong number of inputs", std::to_string(inputs.size()),
+           std::to_string(body->inputs.size()));
+    return surroundings_->infer_body(node_, attribute, *body, inputs);
   }
   [[noreturn]] void fail(std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) const override {
     refuse(Code::failed, std::move(text), std::move(expected), std::move(found), std::move(hint));
@@ -89,7 +99,7 @@ class Context final : public InferenceContext {
  private:
   const Formal* formal(const std::vector<Formal>& formals, size_t index) const {
     if (index < formals.size()) return &formals[index];
-    return !formals.empty() && formals.back().kind == Formal::variadic ? &formals.back() : nullptr;
+    return !formals.empty() && formals.back().kind >= Formal::variadic ? &formals.back() : nullptr;
   }
 
   void check_inputs() {
@@ -104,24 +114,47 @@ class Context final : public InferenceContext {
           fail("input " + quoted(f.name) + " is missing", {}, {}, {});
         continue;
       }
-      if (type->kind != ValueKind::tensor)
-        refuse(Code::unsupported, "nothing computes with sequences and optionals yet", "a tensor",
-               "input " + quoted(f.name) + ": " + to_string(*type));
+      if (f.types == "any") continue;
+      const std::string_view element = element_of(f, i, *type);
       if (type->element == DataType::none) continue;
-      check_type(f, i, type->element, bound);
+      check_type(f, element, i, type->element, bound);
       if (type->shape && type->shape->size() > size_t(kernels::max_rank))
         fail("input " + quoted(f.name) + " has too many dimensions", "at most " + std::to_string(kernels::max_rank),
              std::to_string(type->shape->size()), {});
     }
   }
 
-  void check_type(const Formal& f, size_t index, DataType type, std::map<std::string_view, std::pair<DataType, std::string>>& bound) {
+  static std::string label(const Formal& f, size_t index) {
+    return "input " + quoted(f.name) + (f.kind >= Formal::variadic ? " number " + std::to_string(index) : ""s);
+  }
+
+  // What the formal says of the elements of a value of that kind: "T" of "T | seq(T)".
+  std::string_view element_of(const Formal& f, size_t index, const ValueType& type) const {
+    for (std::string_view rest = f.types; !rest.empty();) {
+      const size_t bar = rest.find(" | ");
+      std::string_view one = rest.substr(0, bar);
+      rest = bar == std::string_view::npos ? std::string_view() : rest.substr(bar + 3);
+      const auto strip = [&](std::string_view word) {
+        const bool is = one.starts_with(word);
+        if (is) one = one.substr(word.size(), one.size() - word.size() - 1);
+        return is;
+      };
+      const bool optional = strip("optional("), sequence = strip("seq(");
+      const ValueKind kind =
+          optional ? (sequence ? ValueKind::optional_sequence : ValueKind::optional) : (sequence ? ValueKind::sequence : ValueKind::tensor);
+      if (kind == type.kind) return one;
+    }
+    fail(label(f, index) + " is of the wrong kind", std::string(f.types), to_string(type));
+  }
+
+  void check_type(const Formal& f, std::string_view element, size_t index, DataType type,
+                  std::map<std::string_view, std::pair<DataType, std::string>>& bound) {
     const TypeVariable* variable = nullptr;
     for (const TypeVariable& v : op_.types)
-      if (v.name == f.types) variable = &v;
-    const auto label = [&] { return "input " + quoted(f.name) + (f.kind == Formal::variadic ? " number " + std::to_string(index) : ""s); };
+      if (v.name == element) variable = &v;
+    const auto label = [&] { return this->label(f, index); };
     if (!variable) {
-      if (f.types != "tensor(" + std::string(lathe::name(type)) + ")")
+      if (element != "tensor(" + std::string(lathe::name(type)) + ")")
         fail(label() + " has the wrong type", std::string(f.types), std::string(lathe::name(type)), {});
       return;
     }
@@ -140,7 +173,7 @@ class Context final : public InferenceContext {
     if (!node_.outputs.empty() && !formal(op_.outputs, node_.outputs.size() - 1))
       fail("it has too many outputs", "at most " + std::to_string(op_.outputs.size()), std::to_string(node_.outputs.size()), {});
     for (size_t i = 0; i < op_.outputs.size(); ++i)
-      if (op_.outputs[i].kind != Formal::optional && i >= node_.outputs.size())
+      if (op_.outputs[i].kind != Formal::optional && op_.outputs[i].kind != Formal::variadic_or_none && i >= node_.outputs.size())
         fail("output " + quoted(op_.outputs[i].name) + " is missing", {}, {}, {});
   }
 
@@ -165,6 +198,7 @@ class Context final : public InferenceContext {
   const Operator& op_;
   const Node& node_;
   const std::vector<InputFacts>& inputs_;
+  Surroundings* surroundings_;
 
  public:
   std::vector<OutputFacts> outputs;
@@ -186,8 +220,8 @@ std::optional<Shape> elements_of(const Tensor& tensor) {
   return elements;
 }
 
-std::vector<OutputFacts> infer_node(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs) {
-  Context context(op, node, inputs);
+std::vector<OutputFacts> infer_node(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs, Surroundings* surroundings) {
+  Context context(op, node, inputs, surroundings);
   context.check_signature();
   op.infer(context);
   return std::move(context.outputs);

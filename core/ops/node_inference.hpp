@@ -8,19 +8,18 @@
 
 namespace lathe {
 
-struct InputFacts {
-  const ValueType* type = nullptr;   // nullptr: the input is absent
-  const Tensor* constant = nullptr;  // its elements, when all are known
-  const Shape* elements = nullptr;   // integers known one by one
+// The graph that a node stands in, as inference of one node sees it.
+class Surroundings {
+ public:
+  virtual ~Surroundings() = default;
+  virtual std::vector<OutputFacts> infer_body(const Node& node, std::string_view attribute, Graph& body, const std::vector<ValueType>& inputs) = 0;
+  virtual std::string symbol(const Node& node, size_t output, size_t axis) = 0;  // a name for an unknown dimension
 };
 
-struct OutputFacts {
-  ValueType type;
-  std::optional<Shape> elements;
-};
-
-// One entry per output of the node. Throws Error with one Diagnostic that names the node and its operator.
-std::vector<OutputFacts> infer_node(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs);
+// One entry per output of the node. Throws Error with one Diagnostic that names the node and its operator. `surroundings` is nullptr for
+// nodes that are looked at alone, which have no subgraphs.
+std::vector<OutputFacts> infer_node(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs,
+                                    Surroundings* surroundings = nullptr);
 
 // The elements of a small integer or boolean tensor, as shape arithmetic sees them.
 std::optional<Shape> elements_of(const Tensor& tensor);

@@ -15,8 +15,10 @@ namespace lathe {
 // A formal input or output.
 struct Formal {
   std::string_view name;
-  std::string_view types;  // a type variable of the operator ("T"), or a fixed type set ("tensor(int64)")
-  enum Kind { required, optional, variadic } kind = required;
+  // A tensor of a type variable of the operator ("T") or of one type ("tensor(int64)"); a sequence or optional of such ("seq(T)",
+  // "optional(T)", "optional(seq(T))"); several of these with " | " between them; or "any": whatever there is.
+  std::string_view types;
+  enum Kind { required, optional, variadic, variadic_or_none } kind = required;  // variadic: once or more often
 };
 
 struct TypeVariable {
@@ -33,6 +35,17 @@ struct FormalAttribute {
   std::string_view fallback = {};  // the default as text, for documentation; the kernel and inference hold it too
 };
 
+struct InputFacts {
+  const ValueType* type = nullptr;   // nullptr: the input is absent
+  const Tensor* constant = nullptr;  // its elements, when all are known
+  const Shape* elements = nullptr;   // integers known one by one
+};
+
+struct OutputFacts {
+  ValueType type;
+  std::optional<Shape> elements;
+};
+
 // What inference knows of a node while it runs: types and shapes of inputs, and, for small integer tensors, their elements
 // as dimensions (constants or symbols), so that shape arithmetic (Shape -> Gather -> Concat -> Reshape) is evaluated.
 class InferenceContext {
@@ -45,6 +58,9 @@ class InferenceContext {
   virtual void set_output(size_t index, ValueType type) = 0;
   virtual void set_elements(size_t index, Shape elements) = 0;  // of a rank-0 or rank-1 integer output
   virtual Graph* subgraph(std::string_view attribute) const = 0;
+  // Infers that subgraph with these types of its inputs and whatever is known of the values it captures; the facts of its outputs, in
+  // which sizes that only mean something inside are unknown.
+  virtual std::vector<OutputFacts> infer_body(std::string_view attribute, const std::vector<ValueType>& inputs) const = 0;
   // The node is wrong: throws, with node and operator filled in.
   [[noreturn]] virtual void fail(std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) const = 0;
   // The node is right, but nothing here computes it: throws Error(unsupported) likewise.

@@ -9,27 +9,31 @@ namespace lathe {
 std::span<const Operator* const> operators() {
   static const std::vector<const Operator*> all = [] {
     std::vector<const Operator*> list;
-    for (const auto family : {convolution_operators,
-                              matmul_operators,
-                              pooling_operators,
-                              normalization_operators,
-                              activation_operators,
-                              softmax_operators,
-                              elementwise_unary_operators,
-                              elementwise_binary_operators,
-                              comparison_operators,
-                              reduction_operators,
-                              shape_operators,
-                              movement_operators,
-                              indexing_operators,
-                              resize_operators,
-                              quantization_operators,
-                              recurrent_operators,
-                              conversion_operators,
-                              signal_operators,
-                              vision_operators,
-                              selection_operators,
-                              random_operators})
+    for (const auto family : {
+             convolution_operators,
+             matmul_operators,
+             pooling_operators,
+             normalization_operators,
+             activation_operators,
+             softmax_operators,
+             elementwise_unary_operators,
+             elementwise_binary_operators,
+             comparison_operators,
+             reduction_operators,
+             shape_operators,
+             movement_operators,
+             indexing_operators,
+             resize_operators,
+             quantization_operators,
+             recurrent_operators,
+             conversion_operators,
+             signal_operators,
+             vision_operators,
+             selection_operators,
+             random_operators,
+             control_flow_operators,
+             sequence_operators,
+         })
       for (const Operator& op : family()) list.push_back(&op);
     return list;
   }();

@@ -1,6 +1,7 @@
-// The reference engine: one node after the other, each tensor freed after its last use.
+// The reference engine's two doors: a whole run (execution.hpp), and one node for folding.
 #include "core/reference/reference.hpp"
 
+#include "core/reference/execution.hpp"
 #include "core/reference/host_operators.hpp"
 #include "core/reference/node_run.hpp"
 
@@ -27,16 +28,12 @@ Datum checked_input(const Value& value, const Datum& given) {
 }  // namespace
 
 NamedData run_reference(const Graph& graph, const NamedData& inputs, const ReferenceOptions& options) {
-  std::vector<std::optional<Datum>> values(graph.values.size());
-  for (ValueId id = 0; id < graph.values.size(); ++id)
-    if (graph.value(id).constant) values[id] = *graph.value(id).constant;
+  std::vector<Datum> ordered;
   for (const ValueId id : graph.inputs) {
-    const auto given = inputs.find(graph.value(id).name);
-    if (given == inputs.end()) {
-      if (values[id]) continue;  // an input with a default
-      throw input_error(graph.value(id).name, "the model's input is not given", to_string(graph.value(id).type));
-    }
-    values[id] = checked_input(graph.value(id), given->second);
+    const Value& value = graph.value(id);
+    const auto given = inputs.find(value.name);
+    if (given == inputs.end() && !value.constant) throw input_error(value.name, "the model's input is not given", to_string(value.type));
+    ordered.push_back(given == inputs.end() ? Datum(*value.constant) : checked_input(value, given->second));
   }
   for (const auto& [name, datum] : inputs) {
     std::vector<std::string> names;
@@ -45,34 +42,9 @@ NamedData run_reference(const Graph& graph, const NamedData& inputs, const Refer
       throw input_error(name, "the model has no such input" + did_you_mean(name, names));
   }
 
-  const Uses uses(graph);
-  std::vector<size_t> left(graph.values.size());
-  for (ValueId id = 0; id < graph.values.size(); ++id) left[id] = uses.users[id].size();
-  ThreadPool pool(std::max(options.threads, 1u));
-  for (const Node& node : graph.nodes) {
-    if (options.cancelled && options.cancelled()) throw Error(Code::interrupted, "the reference run was interrupted");
-    const Operator* op = find_operator(node.domain, node.op_type);
-    if (!op || (!op->kernel && !host_operator(node.domain, node.op_type))) {
-      Diagnostic d;
-      d.text = "the reference engine has no kernel for it";
-      d.node = node.name;
-      d.op_type = node.op_type;
-      throw Error(Code::unsupported, std::move(d));
-    }
-    std::vector<const Tensor*> arguments;
-    for (const ValueId id : node.inputs) arguments.push_back(id == none ? nullptr : &values[id]->tensor);
-    std::vector<Tensor> outputs = *run_node(*op, node, arguments, &pool, UINT64_MAX);
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const ValueId id = node.outputs[i];
-      if (id == none) continue;
-      if (options.watch) options.watch(graph.value(id).name, outputs[i]);
-      if (left[id] > 0 || uses.output[id]) values[id] = std::move(outputs[i]);
-    }
-    for (const ValueId id : node.inputs)
-      if (id != none && --left[id] == 0 && !uses.output[id]) values[id].reset();
-  }
+  std::vector<Datum> outputs = Execution(options).run(graph, std::move(ordered));
   NamedData results;
-  for (const ValueId id : graph.outputs) results.emplace(graph.value(id).name, *values[id]);
+  for (size_t i = 0; i < outputs.size(); ++i) results.emplace(graph.value(graph.outputs[i]).name, std::move(outputs[i]));
   return results;
 }
 
