@@ -2,17 +2,17 @@
 //
 // One rule per operator, in a table; a rule sees the node and the opset it came with. Rules that need a tensor's rank run after the
 // others, when inference can tell it. Sources: ONNX, Changelog.md.
+#include "core/ops/lift.hpp"
+
 #include <optional>
 
 #include "core/ops/node_inference.hpp"
 #include "lathe/kernels/types.hpp"
 
 namespace lathe {
-namespace {
+namespace lift {
 
-constexpr int64_t oldest_opset = 7;
-
-[[noreturn]] void fail(const Node& node, std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) {
+void fail(const Node& node, std::string text, std::string expected, std::string found, std::string hint) {
   Diagnostic d;
   d.text = std::move(text);
   d.node = node.name;
@@ -23,67 +23,81 @@ constexpr int64_t oldest_opset = 7;
   throw Error(Code::failed, std::move(d));
 }
 
-// A node by index: adding values or nodes to the graph does not invalidate it.
-struct Place {
-  Graph& graph;
-  NodeId id;
-  int64_t opset;
+void Place::set_input(size_t index, ValueId value) const {
+  if (node().inputs.size() <= index) node().inputs.resize(index + 1, none);
+  node().inputs[index] = value;
+}
 
-  Node& node() const { return graph.nodes[id]; }
-  void set_input(size_t index, ValueId value) const {
-    if (node().inputs.size() <= index) node().inputs.resize(index + 1, none);
-    node().inputs[index] = value;
-  }
-  bool has_input(size_t index) const { return node().input(index) != none; }
-  DataType input_type(size_t index) const {  // float where nothing is known yet
-    const ValueId id0 = node().input(index);
-    const DataType known = id0 == none ? DataType::none : graph.value(id0).type.element;
-    return known == DataType::none ? DataType::float32 : known;
-  }
-  ValueId constant(std::string_view what, Tensor tensor) const {
-    return graph.add_constant(node().name + "." + std::string(what), std::move(tensor));
-  }
+DataType Place::input_type(size_t index) const {
+  const ValueId value = node().input(index);
+  const DataType known = value == none ? DataType::none : graph.value(value).type.element;
+  return known == DataType::none ? DataType::float32 : known;
+}
 
-  // An attribute of integers becomes the one-dimensional int64 input `index`.
-  void integers_to_input(std::string_view attribute, size_t index) const {
-    if (!node().has(attribute)) return;
-    const std::vector<int64_t> values = node().integers(attribute);
-    if (!has_input(index)) set_input(index, constant(attribute, Tensor::of<int64_t>(DataType::int64, {int64_t(values.size())}, values)));
-    node().attributes.erase(node().attributes.find(attribute));
-  }
-  // A float attribute becomes the scalar input `index`, of input 0's type.
-  void real_to_input(std::string_view attribute, size_t index) const {
-    if (!node().has(attribute)) return;
-    const float value = node().real(attribute, 0);
-    if (!has_input(index)) set_input(index, constant(attribute, scalar(value)));
-    node().attributes.erase(node().attributes.find(attribute));
-  }
-  void remove(std::string_view attribute) const {
-    if (const auto found = node().attributes.find(attribute); found != node().attributes.end()) node().attributes.erase(found);
-  }
+ValueId Place::constant(std::string_view what, Tensor tensor) const {
+  return graph.add_constant(node().name + "." + std::string(what), std::move(tensor));
+}
 
- private:
-  Tensor scalar(float value) const {
-    switch (input_type(0)) {
-      case DataType::float64:
-        return of<double>(DataType::float64, double(value));
-      case DataType::float16:
-        return of<kernels::float16>(DataType::float16, kernels::float16(value));
-      case DataType::bfloat16:
-        return of<kernels::bfloat16>(DataType::bfloat16, kernels::bfloat16(value));
-      case DataType::int32:
-        return of<int32_t>(DataType::int32, int32_t(value));
-      case DataType::int64:
-        return of<int64_t>(DataType::int64, int64_t(value));
-      default:
-        return of<float>(DataType::float32, value);
-    }
+ValueId Place::integers(std::string_view what, const std::vector<int64_t>& values) const {
+  return constant(what, Tensor::of<int64_t>(DataType::int64, {int64_t(values.size())}, values));
+}
+
+ValueId Place::scalar(std::string_view what, double value) const {
+  const auto of = [&]<class T>(DataType type, T x) { return constant(what, Tensor::of<T>(type, {}, std::span<const T>(&x, 1))); };
+  switch (input_type(0)) {
+    case DataType::float64:
+      return of(DataType::float64, value);
+    case DataType::float16:
+      return of(DataType::float16, kernels::float16(float(value)));
+    case DataType::bfloat16:
+      return of(DataType::bfloat16, kernels::bfloat16(float(value)));
+    case DataType::int32:
+      return of(DataType::int32, int32_t(value));
+    case DataType::int64:
+      return of(DataType::int64, int64_t(value));
+    default:
+      return of(DataType::float32, float(value));
   }
-  template <class T>
-  static Tensor of(DataType type, T value) {
-    return Tensor::of<T>(type, {}, std::span<const T>(&value, 1));
-  }
-};
+}
+
+ValueId Place::make(std::string op_type, std::vector<ValueId> inputs, std::map<std::string, Attribute, std::less<>> attributes) const {
+  const std::string name = graph.fresh_node_name(node().name + "." + op_type);
+  const ValueId result = graph.add_value(name);
+  graph.add_node(std::move(op_type), std::move(inputs), {result}, name).attributes = std::move(attributes);
+  return result;
+}
+
+void Place::integers_to_input(std::string_view attribute, size_t index) const {
+  if (!node().has(attribute)) return;
+  const std::vector<int64_t> values = node().integers(attribute);
+  if (!has_input(index)) set_input(index, integers(attribute, values));
+  remove(attribute);
+}
+
+void Place::real_to_input(std::string_view attribute, size_t index) const {
+  if (!node().has(attribute)) return;
+  const float value = node().real(attribute, 0);
+  if (!has_input(index)) set_input(index, scalar(attribute, double(value)));
+  remove(attribute);
+}
+
+void Place::remove(std::string_view attribute) const {
+  if (const auto found = node().attributes.find(attribute); found != node().attributes.end()) node().attributes.erase(found);
+}
+
+void Place::rename(std::string_view attribute, std::string_view from, std::string_view to) const {
+  if (node().has(attribute) && node().text(attribute, "") == from) node().attributes.find(attribute)->second.value = std::string(to);
+}
+
+}  // namespace lift
+
+namespace {
+
+using lift::fail;
+using lift::Place;
+using lift::Rule;
+
+constexpr int64_t oldest_opset = 1;
 
 void lift_clip(const Place& p) {
   p.real_to_input("min", 1);
@@ -107,21 +121,39 @@ void lift_split(const Place& p) { p.integers_to_input("split", 1); }
 void lift_top_k(const Place& p) {
   if (!p.node().has("k") || p.has_input(1)) return;
   const int64_t k = p.node().integer("k", 1);
-  p.set_input(1, p.constant("k", Tensor::of<int64_t>(DataType::int64, {1}, {&k, 1})));
+  p.set_input(1, p.integers("k", {k}));
   p.remove("k");
 }
 
+// In inference the ratio means nothing. The mask was of the data's type before opset 10.
 void lift_dropout(const Place& p) {
   p.remove("ratio");
   p.remove("is_test");
+  if (p.opset >= 10 || p.node().outputs.size() < 2 || p.node().outputs[1] == none) return;
+  const ValueId old = p.node().outputs[1], mask = p.graph.add_value(p.node().name + ".mask"), x = p.node().input(0);
+  p.node().outputs[1] = mask;
+  p.graph.add_node("CastLike", {mask, x}, {old}, p.graph.fresh_node_name(p.node().name + ".cast"));
 }
 
 void lift_batch_normalization(const Place& p) {
-  if (p.node().integer("spatial", 1) != 1)
-    fail(p.node(), "normalisation per element is not supported", "spatial 1", "spatial 0", "export the model with a newer opset");
+  const bool per_channel = p.node().integer("spatial", 1) != 0;
   p.remove("spatial");
   p.remove("is_test");
+  p.remove("consumed_inputs");
   Node& node = p.node();
+  if (!per_channel) {
+    if (node.inputs.size() < 5 || node.outputs.empty()) fail(node, "it has too few inputs or outputs", "5 inputs and 1 output");
+    // Statistics of a whole element of the batch, so they broadcast by themselves: (x - mean) / sqrt(variance + epsilon) * scale + bias.
+    const std::vector<ValueId> in = node.inputs;
+    const ValueId epsilon = p.scalar("epsilon", double(node.real("epsilon", 1e-5f)));
+    const ValueId deviation = p.make("Sqrt", {p.make("Add", {in[4], epsilon})});
+    const ValueId scaled = p.make("Mul", {p.make("Div", {p.make("Sub", {in[0], in[3]}), deviation}), in[1]});
+    p.node().op_type = "Add";
+    p.node().inputs = {scaled, in[2]};
+    p.node().outputs.resize(1);
+    p.node().attributes.clear();
+    return;
+  }
   if (node.outputs.size() <= 1 || node.integer("training_mode", 0)) return;
   // Before opset 14 the running statistics were outputs that only training used.
   const Uses uses(p.graph);
@@ -184,9 +216,21 @@ void lift_roi_align(const Place& p) { p.node().attributes["coordinate_transforma
 
 void lift_scatter(const Place& p) { p.node().op_type = "ScatterElements"; }
 
+// Scale and bias were per group; each is repeated for the channels of its group.
 void lift_group_normalization(const Place& p) {
-  fail(p.node(), "scale and bias per group (opset 18 to 20) are not supported", "per channel, as since opset 21", {},
-       "export the model with opset 21 or newer");
+  const ValueId groups = p.integers("groups", {p.node().integer("num_groups", 1)}), flat = p.integers("flat", {-1}), axis = p.integers("axis", {1});
+  const ValueId channels = p.make("Shape", {p.node().input(0)}, {{"start", {int64_t(1)}}, {"end", {int64_t(2)}}});
+  const ValueId table = p.make("Concat", {groups, p.make("Div", {channels, groups})}, {{"axis", {int64_t(0)}}});
+  for (const size_t i : {1, 2}) {
+    if (!p.has_input(i)) fail(p.node(), "scale or bias is missing");
+    p.set_input(i, p.make("Reshape", {p.make("Expand", {p.make("Unsqueeze", {p.node().inputs[i], axis}), table}), flat}));
+  }
+}
+
+// An empty tensor stood for an absent input before inputs could be absent.
+void lift_resize_inputs(const Place& p) {
+  for (size_t i = 1; i < p.node().inputs.size(); ++i)
+    if (const Tensor* tensor = p.graph.constant(p.node().inputs[i]); tensor && tensor->size() == 0) p.node().inputs[i] = none;
 }
 
 // Before opset 13 the tensor was seen as a matrix [before axis, from axis on], and the default axis was 1.
@@ -220,12 +264,6 @@ void lift_softmax(const Place& p) {
   g.add_node("Reshape", {result, size}, {y}, g.fresh_node_name(name + ".reshape"));
 }
 
-struct Rule {
-  std::string_view op_type;
-  int64_t below;  // applies to opsets below this
-  void (*lift)(const Place&);
-};
-
 constexpr Rule rules[] = {
     {"Clip", 11, lift_clip},
     {"Slice", 10, lift_slice},
@@ -250,10 +288,12 @@ constexpr Rule rules[] = {
     {"Resize", 11, lift_resize},
     {"Resize", 13, lift_resize_coordinates},
     {"Scatter", canonical_opset, lift_scatter},
+    {"Resize", 13, lift_resize_inputs},
     {"GroupNormalization", 21, lift_group_normalization},
     {"DFT", 20, lift_dft},
     {"GridSample", 20, lift_grid_sample},
     {"RoiAlign", 16, lift_roi_align},
+    {"Scan", 9, lift::lift_scan},
 };
 constexpr Rule ranked_rules[] = {
     {"Softmax", 13, lift_softmax},
@@ -266,6 +306,8 @@ class Lifter {
   Lifter(int64_t opset) : opset_(opset) {}
 
   void lift(Graph& graph) {
+    bodies(graph);
+    apply(graph, lift::early_rules());
     apply(graph, rules);
     bool ranks = false;
     for (const Node& node : graph.nodes)
@@ -290,23 +332,21 @@ class Lifter {
   }
 
  private:
+  void bodies(Graph& graph) {
+    for (Node& node : graph.nodes) {
+      if (node.domain == "ai.onnx") node.domain.clear();
+      for (Graph* body : subgraphs(node)) lift(*body);
+    }
+  }
+
   void apply(Graph& graph, std::span<const Rule> list) {
     const size_t count = graph.nodes.size();  // rules append nodes that are canonical already
     for (NodeId id = 0; id < count; ++id) {
-      if (graph.nodes[id].domain == "ai.onnx") graph.nodes[id].domain.clear();
-      if (list.data() == rules) {
-        for (auto& [name, attribute] : graph.nodes[id].attributes) {
-          if (auto* one = std::get_if<Attribute::Subgraph>(&attribute.value); one && *one) lift(**one);
-          if (auto* many = std::get_if<Attribute::Subgraphs>(&attribute.value))
-            for (const Attribute::Subgraph& inner : *many)
-              if (inner) lift(*inner);
-        }
-      }
       if (!graph.nodes[id].domain.empty()) continue;
       const std::string op_type = graph.nodes[id].op_type;
       try {
         for (const Rule& rule : list)
-          if (rule.op_type == op_type && opset_ < rule.below) rule.lift(Place{graph, id, opset_});
+          if ((rule.op_type == op_type || rule.op_type.empty()) && opset_ < rule.below) rule.lift(Place{graph, id, opset_});
       } catch (const Error& error) {
         problems_.insert(problems_.end(), error.diagnostics.begin(), error.diagnostics.end());
       }

@@ -2,9 +2,11 @@
 #include "core/ir/compare.hpp"
 #include "core/passes/eliminate_common_subexpressions.hpp"
 #include "core/passes/eliminate_dead_code.hpp"
+#include "core/passes/expand_functions.hpp"
 #include "core/passes/fold_batch_norm.hpp"
 #include "core/passes/fold_constants.hpp"
 #include "core/passes/infer_types.hpp"
+#include "core/passes/inline_branches.hpp"
 #include "core/passes/pipeline.hpp"
 #include "core/passes/simplify_algebra.hpp"
 
@@ -31,6 +33,20 @@ std::span<const Pass> builtin_passes() {
        .leaves = {},
        .breaks = {},
        .run = [](Graph& graph, const PassSettings& settings) { return fold_constants(graph, static_cast<uint64_t>(settings.integer("limit"))); }},
+      {.name = "inline-branches",
+       .help = "Replaces an If whose condition is a constant by the branch it takes",
+       .options = {},
+       .needs = {"canonical"},
+       .leaves = {},
+       .breaks = {},
+       .run = [](Graph& graph, const PassSettings&) { return inline_branches(graph); }},
+      {.name = "expand-functions",
+       .help = "Writes operators out in terms of others where no engine has anything better",
+       .options = {},
+       .needs = {"canonical", "typed"},
+       .leaves = {},
+       .breaks = {},
+       .run = [](Graph& graph, const PassSettings&) { return expand_functions(graph); }},
       {.name = "simplify-algebra",
        .help = "Removes operations that change nothing and replaces patterns by the operator they spell out",
        .options = {},

@@ -32,14 +32,10 @@ bool equal(const Node& a, const Node& b) {
 
 bool deterministic(const Graph& graph);
 
-// Control flow computes what its graphs compute.
-bool control_flow(const Node& node) {
-  return (node.domain.empty() || node.domain == "ai.onnx") && (node.op_type == "If" || node.op_type == "Loop" || node.op_type == "Scan");
-}
-
+// Control flow and SequenceMap compute what their graphs compute.
 bool mergeable(const Node& node) {
   const Operator* op = find_operator(node.domain, node.op_type);
-  if (!control_flow(node) && (!op || !op->deterministic)) return false;
+  if (!op || !op->deterministic) return false;
   const auto inner = subgraphs(node);
   return std::all_of(inner.begin(), inner.end(), [](const Graph* graph) { return deterministic(*graph); });
 }

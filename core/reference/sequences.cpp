@@ -148,6 +148,29 @@ Datum get_element(const Work& w) {
 
 Datum identity(const Work& w) { return w.take(0); }
 
+// Runs the body once for each element of the first sequence; tensors among the other inputs are given whole to each turn.
+std::vector<Datum> map(const Work& w) {
+  const auto found = w.node.attributes.find("body");
+  const auto* body = found == w.node.attributes.end() ? nullptr : std::get_if<Attribute::Subgraph>(&found->second.value);
+  if (!body || !*body) fail_node(w.node, "attribute 'body' holds no graph");
+  const size_t count = w.input(0).elements.size();
+  std::vector<Datum> results;
+  for (const ValueId v : (*body)->outputs) results.push_back(Datum::sequence((*body)->value(v).type.element, {}));
+  for (size_t turn = 0; turn < count; ++turn) {
+    w.execution.check_cancelled();
+    std::vector<Datum> inputs;
+    for (size_t i = 0; i < w.arguments.size(); ++i) {
+      const Datum& datum = w.input(i);
+      if (datum.is_sequence() && turn >= datum.elements.size())
+        fail_node(w.node, "the sequences have different lengths", std::to_string(count), std::to_string(datum.elements.size()));
+      inputs.push_back(datum.is_sequence() ? Datum(datum.elements[turn]) : datum);
+    }
+    std::vector<Datum> outputs = w.execution.run(**body, std::move(inputs), &w.frame, w.frame.prefix + w.node.name + "/");
+    for (size_t i = 0; i < results.size(); ++i) results[i].elements.push_back(std::move(outputs[i].tensor));
+  }
+  return results;
+}
+
 struct Row {
   std::string_view op_type;
   Datum (*run)(const Work&);
@@ -176,11 +199,13 @@ const Row* find(const Node& node) {
 }  // namespace
 
 bool is_sequence_operator(const Node& node, const std::vector<Argument>& arguments) {
+  if (node.domain.empty() && node.op_type == "SequenceMap") return true;
   if (!find(node)) return false;
   return node.op_type != "Identity" || (!arguments.empty() && arguments[0].datum && !arguments[0].datum->is_tensor());
 }
 
 std::vector<Datum> run_sequence_operator(Execution& execution, const Frame& frame, const Node& node, std::vector<Argument>& arguments) {
+  if (node.op_type == "SequenceMap") return map(Work{execution, frame, node, arguments});
   std::vector<Datum> outputs;
   outputs.push_back(find(node)->run(Work{execution, frame, node, arguments}));
   return outputs;

@@ -48,9 +48,56 @@ TEST_CASE("constants become values") {
   check_floats(result("g () => (y) { y = Constant<value = float[2] {3, 4}>() }"), {3, 4});
 }
 
+TEST_CASE("statistics per element, scales per group") {
+  // (x - mean) / sqrt(variance + 0) * scale + bias, each of shape [2].
+  check_floats(
+      result(
+          old(8,
+              "g () => (y) <float[2,2] x = {1, 2, 3, 4}, float[2] s = {2, 3}, float[2] b = {10, 20}, float[2] m = {1, 1}, float[2] v = {4, 1}> { y = "
+              "BatchNormalization<spatial = 0, epsilon = 0.0>(x, s, b, m, v) }")),
+      {10, 23, 12, 29});
+  // Two groups of two channels: -1 and 1 in each, then its group's scale and bias.
+  check_floats(result(old(18,
+                          "g () => (y) <float[1,4,1] x = {1, 3, 10, 20}, float[2] s = {1, 5}, float[2] b = {0, 100}> { y = "
+                          "GroupNormalization<num_groups = 2, epsilon = "
+                          "0.0>(x, s, b) }")),
+               {-1, 1, 95, 105});
+}
+
+TEST_CASE("defaults that changed") {
+  Graph graph = parse_text(old(10, "g (float[1,1,4,4] x, float[1,4] r, int64[1] i) => (y) { y = RoiAlign(x, r, i) }"));
+  lift_to_canonical(graph);
+  CHECK(graph.nodes[0].text("coordinate_transformation_mode", "") == "output_half_pixel");
+  graph = parse_text(old(16, "g (float[1,1,4,4] x, float[1,2,2,2] z) => (y) { y = GridSample<mode = \"bicubic\">(x, z) }"));
+  lift_to_canonical(graph);
+  CHECK(graph.nodes[0].text("mode", "") == "cubic");
+  graph = parse_text(old(17, "g (float[1,4,4,1] x) => (y) { y = DFT<axis = 2>(x) }"));
+  lift_to_canonical(graph);
+  REQUIRE(graph.nodes[0].inputs.size() == 3);
+  CHECK(to_int64s(*graph.constant(graph.nodes[0].inputs[2])) == std::vector<int64_t>{2});
+  CHECK(inferred(old(9, "g (float16[2] x) => (m) { y, m = Dropout(x) }")) == "bool[2]");
+  if (find_operator("", "CastLike")) CHECK(inferred(old(7, "g (float16[2] x) => (m) { y, m = Dropout(x) }")) == "float16[2]");
+}
+
+TEST_CASE("opsets 1 to 6") {
+  check_floats(result(old(6, "g () => (y) <float[2,2] x = {1, 2, 3, 4}, float[2] b = {10, 20}> { y = Add<broadcast = 1, axis = 0>(x, b) }")),
+               {11, 12, 23, 24});
+  check_floats(result(old(6, "g () => (y) <float[2,2] x = {1, 2, 3, 4}, float[2] b = {10, 20}> { y = Add<broadcast = 1>(x, b) }")), {11, 22, 13, 24});
+  check_floats(result(old(6, "g () => (y) <float[2,2] x = {1, 2, 3, 4}, float[2] b = {10, 20}> { y = Sub<broadcast = 1, axis = -2>(x, b) }")),
+               {-9, -8, -17, -16});
+  check_floats(result(old(6, "g () => (y) <float[1,2,2] x = {-1, -2, -3, -4}, float[2] s = {10, 100}> { y = PRelu(x, s) }")), {-10, -20, -300, -400});
+  check_floats(result(old(1, "g () => (y) <float[2] x = {-1, 2}> { y = Relu<consumed_inputs = [0]>(x) }")), {0, 2});
+  check_floats(result(old(1, "g () => (y) <float[1,2] x = {1, 2}> { y = Concat(x, x) }")), {1, 2, 1, 2});
+  check_floats(result(old(1, "g () => (y) <float[4] x = {1, 2, 3, 4}> { y = Reshape<shape = [2, 2]>(x) }")), {1, 2, 3, 4});
+  check_floats(result(old(5, "g () => (y) <int32[2] x = {1, 2}> { y = Cast<to = \"FLOAT\">(x) }")), {1, 2});
+  check_floats(result(old(1, "g () => (y) <float[1,2] x = {1, 2}, int64[1] n = {2}, int64[1] a = {1}> { y = Tile(x, n, a) }")), {1, 2, 1, 2});
+  check_floats(result(old(1, "g () => (y) <float[1,1,1,2] x = {1, 2}> { y = Upsample<width_scale = 2.0, height_scale = 1.0>(x) }")), {1, 1, 2, 2});
+}
+
 TEST_CASE("what cannot be lifted is said") {
-  check_complaint(old(6, "g (float[2] x) => (y) { y = Relu(x) }"), {"opset 6", "7 to 26"});
-  check_complaint(old(27, "g (float[2] x) => (y) { y = Relu(x) }"), {"opset 27", "7 to 26"});
-  check_complaint(old(8, "g (float[1,2,1] x, float[2] s) => (y) { [\"bn\"] y = BatchNormalization<spatial = 0>(x, s, s, s, s) }"),
-                  {"'bn'", "spatial"});
+  check_complaint(old(0, "g (float[2] x) => (y) { y = Relu(x) }"), {"opset 0", "1 to 26"});
+  check_complaint(old(27, "g (float[2] x) => (y) { y = Relu(x) }"), {"opset 27", "1 to 26"});
+  check_complaint(old(4, "g (float[2] x) => (y) { [\"c\"] y = Cast<to = \"FLOTE\">(x) }"), {"'c'", "'to'", "FLOTE"});
+  check_complaint(old(8, "g (float[1,2] s, float[1,3,2] x) => (y) { [\"s\"] y = Scan<num_scan_inputs = 5>(, s, x) <body = b () => () {}> }"),
+                  {"'s'", "num_scan_inputs", "5"});
 }

@@ -8,7 +8,24 @@
 
 using namespace lathe;
 
-TEST_CASE("every kernel belongs to an operator and every operator that no engine runs itself has one") {
+// What the engines run themselves.
+static const std::set<std::string> without_kernel = {":If",
+                                                     ":Loop",
+                                                     ":Optional",
+                                                     ":OptionalGetElement",
+                                                     ":OptionalHasElement",
+                                                     ":Scan",
+                                                     ":ConcatFromSequence",
+                                                     ":SequenceAt",
+                                                     ":SequenceConstruct",
+                                                     ":SequenceEmpty",
+                                                     ":SequenceErase",
+                                                     ":SequenceInsert",
+                                                     ":SequenceLength",
+                                                     ":SequenceMap",
+                                                     ":SplitToSequence"};
+
+TEST_CASE("every kernel belongs to an operator, and every operator but a few has one") {
   std::map<std::string, kernels::Kernel> listed;
 #define LATHE_ROW(domain, name, function, shape) listed[domain ":" #name] = kernels::function;
   LATHE_KERNELS(LATHE_ROW)
@@ -22,6 +39,10 @@ TEST_CASE("every kernel belongs to an operator and every operator that no engine
     CHECK(!op->versions.empty());
     CHECK(std::is_sorted(op->versions.begin(), op->versions.end()));
     if (host_operator(op->domain, op->name)) continue;
+    if (without_kernel.contains(key)) {
+      CHECK(!op->kernel);
+      continue;
+    }
     CHECK(listed.contains(key));
     CHECK(bool(listed[key] == op->kernel));
   }
