@@ -117,13 +117,15 @@ class Comparison {
 
   // Captures are paired by what they capture. A constant that only subgraphs use has not been met yet: then the order of captures decides.
   bool captures(const Graph& a, const Graph& b, Pairs* outer, Pairs& pairs) {
-    std::map<ValueId, ValueId> inner_of;  // outer value -> its capture in b
-    for (const Capture& c : b.captures) inner_of[c.outer] = c.inner;
+    // Outer value -> its captures in b, in their order: after nodes were merged there may be several.
+    std::map<ValueId, std::vector<ValueId>> inner_of;
+    for (auto c = b.captures.rbegin(); c != b.captures.rend(); ++c) inner_of[c->outer].push_back(c->inner);
     for (size_t i = 0; i < a.captures.size(); ++i) {
       const Capture& c = a.captures[i];
       if (outer && outer->to_b[c.outer] == none && !outer->pair(c.outer, b.captures[i].outer)) return false;
       const auto found = inner_of.find(outer ? outer->to_b[c.outer] : c.outer);
-      if (found == inner_of.end() || !values(a, b, c.inner, found->second, pairs)) return false;
+      if (found == inner_of.end() || found->second.empty() || !values(a, b, c.inner, found->second.back(), pairs)) return false;
+      found->second.pop_back();
     }
     return true;
   }

@@ -3,6 +3,8 @@
 // Equal and Where also take part in the arithmetic of shapes: exporters write Where(Equal(shape, -1), 1, shape).
 #include "lathe/kernels/comparison.hpp"
 
+#include <functional>
+
 #include "core/ops/families.hpp"
 #include "core/ops/inference.hpp"
 
@@ -22,6 +24,29 @@ void infer_equal(InferenceContext& c) {
     else if ((p && *p < 0 && !infer::unknown(y)) || (q && *q < 0 && !infer::unknown(x)))
       elements[i] = Dimension(0);
   }
+  c.set_elements(0, std::move(elements));
+}
+
+// Comparisons and logic of numbers that are known, which is what conditions of control flow are made of.
+template <class Operation>
+void infer_known(InferenceContext& c) {
+  infer::broadcast_to_bool(c);
+  const Shape *a = c.elements(0), *b = c.elements(1);
+  if (!a || !b || (a->size() != b->size() && a->size() != 1 && b->size() != 1)) return;
+  Shape elements(a->size() == 1 ? b->size() : a->size());
+  for (size_t i = 0; i < elements.size(); ++i) {
+    const std::optional<int64_t> x = infer::number((*a)[a->size() == 1 ? 0 : i]), y = infer::number((*b)[b->size() == 1 ? 0 : i]);
+    if (x && y) elements[i] = Dimension(Operation()(*x, *y) ? 1 : 0);
+  }
+  c.set_elements(0, std::move(elements));
+}
+
+void infer_not(InferenceContext& c) {
+  infer::same_as_input(c);
+  const Shape* x = c.elements(0);
+  if (!x) return;
+  Shape elements = *x;
+  for (Dimension& d : elements) d = d.constant() ? Dimension(d.value == 0) : Dimension();
   c.set_elements(0, std::move(elements));
 }
 
@@ -67,14 +92,14 @@ std::vector<DataType> equal_types() {
 std::span<const Operator> comparison_operators() {
   static const Operator table[] = {
       compare("Equal", {7, 11, 13, 19}, equal_types(), kernels::equal, infer_equal),
-      compare("Less", {7, 9, 13}, infer::numbers(), kernels::less),
-      compare("LessOrEqual", {12, 16}, infer::numbers(), kernels::less_or_equal),
-      compare("Greater", {7, 9, 13}, infer::numbers(), kernels::greater),
-      compare("GreaterOrEqual", {12, 16}, infer::numbers(), kernels::greater_or_equal),
-      compare("And", {7}, {DataType::boolean}, kernels::logical_and),
-      compare("Or", {7}, {DataType::boolean}, kernels::logical_or),
-      compare("Xor", {7}, {DataType::boolean}, kernels::logical_xor),
-      {"", "Not", {1}, {{"X", "T"}}, {{"Y", "T"}}, {{"T", {DataType::boolean}}}, {}, infer::same_as_input, kernels::logical_not},
+      compare("Less", {7, 9, 13}, infer::numbers(), kernels::less, infer_known<std::less<>>),
+      compare("LessOrEqual", {12, 16}, infer::numbers(), kernels::less_or_equal, infer_known<std::less_equal<>>),
+      compare("Greater", {7, 9, 13}, infer::numbers(), kernels::greater, infer_known<std::greater<>>),
+      compare("GreaterOrEqual", {12, 16}, infer::numbers(), kernels::greater_or_equal, infer_known<std::greater_equal<>>),
+      compare("And", {7}, {DataType::boolean}, kernels::logical_and, infer_known<std::logical_and<>>),
+      compare("Or", {7}, {DataType::boolean}, kernels::logical_or, infer_known<std::logical_or<>>),
+      compare("Xor", {7}, {DataType::boolean}, kernels::logical_xor, infer_known<std::not_equal_to<>>),
+      {"", "Not", {1}, {{"X", "T"}}, {{"Y", "T"}}, {{"T", {DataType::boolean}}}, {}, infer_not, kernels::logical_not},
       {"",
        "Where",
        {9, 16},

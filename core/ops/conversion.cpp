@@ -11,7 +11,13 @@ void convert(InferenceContext& c, DataType to) {
   const Shape* x = infer::shape(c, 0);
   infer::set(c, to, x ? std::optional(*x) : std::nullopt);
   const bool integer = to == DataType::int64 || to == DataType::int32;
-  if (const Shape* elements = c.elements(0); elements && integer) c.set_elements(0, *elements);
+  const Shape* elements = c.elements(0);
+  if (elements && integer) c.set_elements(0, *elements);
+  if (!elements || to != DataType::boolean) return;
+  Shape truths(elements->size());
+  for (size_t i = 0; i < truths.size(); ++i)
+    if (const std::optional<int64_t> value = infer::number((*elements)[i])) truths[i] = Dimension(*value != 0);
+  c.set_elements(0, std::move(truths));
 }
 
 void infer_cast(InferenceContext& c) {

@@ -62,9 +62,9 @@ TEST_CASE("scan outputs of a loop get one more axis, as long as the number of tu
 
 TEST_CASE("Scan cuts an axis off its inputs and adds one to its outputs") {
   const std::string body = "b (float[3] s, float[4] a) => (float[3] t, float[4] o) { t = Neg(s) o = Abs(a) }";
-  CHECK(inferred("g (float[3] s, float[5,4] x) => (y) { f, y = Scan<num_scan_inputs = 1>(s, x) <body = " + body + "> }") == "float[5,4]");
+  CHECK(inferred("g (float[3] s, float[5,4] x) => (y) { f, y = Scan(s, x) <num_scan_inputs = 1, body = " + body + "> }") == "float[5,4]");
   CHECK(inferred(
-            "g (float[3] s, float[4,N] x) => (y) { f, y = Scan<num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [-1]>(s, x) <body = " +
+            "g (float[3] s, float[4,N] x) => (y) { f, y = Scan(s, x) <num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [-1], body = " +
             body + "> }") == "float[4,N]");
 }
 
@@ -99,17 +99,17 @@ TEST_CASE("bad control flow is refused with a sentence") {
       loop("int64 m, float[2] x", "y = Loop(m, , x)", "(int64 i, bool c, int64[2] a) => (bool d, int64[2] e) { d = Identity(c) e = Neg(a) }"),
       {"'a'", "given another type", "int64[2]", "float[2]"});
   check_complaint(
-      "g (float[3] s, float[5,4] x, float[6,4] z) => (y) { [\"k\"] y = Scan<num_scan_inputs = 2>(s, x, z) <body = b (float[3] u, float[4] a, "
+      "g (float[3] s, float[5,4] x, float[6,4] z) => (y) { [\"k\"] y = Scan(s, x, z) <num_scan_inputs = 2, body = b (float[3] u, float[4] a, "
       "float[4] c) "
       "=> (float[3] t) { t = Neg(u) }> }",
       {"'k' (Scan)", "different lengths", "5", "6"});
   check_complaint(
-      "g (float[3] s, float[5,4] x) => (y) { [\"k\"] y = Scan<num_scan_inputs = 7>(s, x) <body = b (float[3] u, float[4] a) => (float[3] t) { t = "
+      "g (float[3] s, float[5,4] x) => (y) { [\"k\"] y = Scan(s, x) <num_scan_inputs = 7, body = b (float[3] u, float[4] a) => (float[3] t) { t = "
       "Neg(u) "
       "}> }",
       {"'k' (Scan)", "num_scan_inputs", "7"});
   check_complaint(
-      "g (float[3] s, float[5,4] x) => (y) { [\"k\"] y = Scan<num_scan_inputs = 1, scan_input_directions = [2]>(s, x) <body = b (float[3] u, "
+      "g (float[3] s, float[5,4] x) => (y) { [\"k\"] y = Scan(s, x) <num_scan_inputs = 1, scan_input_directions = [2], body = b (float[3] u, "
       "float[4] a) "
       "=> (float[3] t) { t = Neg(u) }> }",
       {"'k' (Scan)", "scan_input_directions", "2"});

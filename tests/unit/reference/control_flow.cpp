@@ -71,8 +71,8 @@ TEST_CASE("Scan: axes, directions, state") {
   const std::string body = "b (float[2] s, float[2] a) => (float[2] t, float[2] o) { t = Add(s, a) o = Identity(t) }";
   const NamedData inputs = {{"s", floats({2}, {10, 20})}, {"x", floats({3, 2}, {1, 2, 3, 4, 5, 6})}, {"z", floats({2, 3}, {1, 3, 5, 2, 4, 6})}};
   const auto scan = [&](const std::string& attributes, const std::string& x) {
-    return run("g (float[2] s, float[3,2] x, float[2,3] z) => (f, y) { f, y = Scan<num_scan_inputs = 1" + attributes + ">(s, " + x +
-                   ") <body = " + body + "> }",
+    return run("g (float[2] s, float[3,2] x, float[2,3] z) => (f, y) { f, y = Scan(s, " + x + ") <num_scan_inputs = 1" + attributes +
+                   ", body = " + body + "> }",
                inputs);
   };
   NamedData found = scan("", "x");
@@ -85,17 +85,16 @@ TEST_CASE("Scan: axes, directions, state") {
 }
 
 TEST_CASE("Scan of opset 8: a batch, and a length for each of its elements") {
-  const std::string head =
-      "<ir_version: 4, opset_import: [\"\": 8]> g (int64[2] n, float[2,1] s, float[2,3,1] x) => (f, y) { f, y = Scan<num_scan_inputs = 1";
-  const std::string body = " <body = b (float[1] u, float[1] a) => (float[1] t, float[1] o) { t = Add(u, a) o = Identity(t) }> }";
+  const std::string head = "<ir_version: 4, opset_import: [\"\": 8]> g (int64[2] n, float[2,1] s, float[2,3,1] x) => (f, y) { f, y = Scan";
+  const std::string body = "body = b (float[1] u, float[1] a) => (float[1] t, float[1] o) { t = Add(u, a) o = Identity(t) }> }";
   const NamedData inputs = {{"n", integers({2}, {2, 3})}, {"s", floats({2, 1}, {0, 100})}, {"x", floats({2, 3, 1}, {1, 2, 3, 4, 5, 6})}};
-  NamedData found = run(head + ">(, s, x)" + body, inputs);
+  NamedData found = run(head + "(, s, x) <num_scan_inputs = 1, " + body, inputs);
   CHECK(found.at("f").tensor == floats({2, 1}, {6, 115}));
   CHECK(found.at("y").tensor == floats({2, 3, 1}, {1, 3, 6, 104, 109, 115}));
-  found = run(head + ">(n, s, x)" + body, inputs);
+  found = run(head + "(n, s, x) <num_scan_inputs = 1, " + body, inputs);
   CHECK(found.at("f").tensor == floats({2, 1}, {3, 115}));
   CHECK(found.at("y").tensor == floats({2, 3, 1}, {1, 3, 0, 104, 109, 115}));
-  found = run(head + ", directions = [1]>(n, s, x)" + body, inputs);
+  found = run(head + "(n, s, x) <num_scan_inputs = 1, directions = [1], " + body, inputs);
   CHECK(found.at("y").tensor == floats({2, 3, 1}, {2, 3, 0, 106, 111, 115}));
 }
 
