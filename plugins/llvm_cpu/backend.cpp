@@ -31,7 +31,7 @@ sdk::BackendInfo Backend::info() {
   sdk::BackendInfo info;
   info.runtime = "LLVM_CPU";
   info.aliases = {"llvm"};
-  info.flags = LATHE_BACKEND_RUNS_ON_HOST | LATHE_BACKEND_STATIC_SHAPES;
+  info.flags = LATHE_BACKEND_RUNS_ON_HOST;
   for (const Family& family : families()) info.devices.push_back({family.device, family.description, {"float32"}});
   info.options = declared_options();
   info.emits = {"library", "object", "static", "executable", "llvm-ir", "asm"};

@@ -2,6 +2,7 @@
 # to artifacts, so that compiling a model needs no compiler, linker or cross package on the machine.
 #
 #   llvm_cpu/kernels-<family>.bc  driver-<family>.bc
+#            kernels-x86_64-v3.bc  -v4.bc                  those of the kernels whose tiles depend on the width of vectors
 #   llvm_cpu/<family>/  libc.so.6 libm.so.6 and the loader   linked against; and run with, under qemu-user, together with
 #                       runner                               the program that runs an artifact for another processor
 #                       crt*.o lib*.a program.o              what a static executable is made of (x86_64, aarch64)
@@ -67,7 +68,8 @@ function(lathe_copy_data family folders)
   endforeach()
 endfunction()
 
-foreach(family x86_64 aarch64 riscv64)
+set(LATHE_LLVM_CPU_FAMILIES x86_64 aarch64 riscv64 CACHE STRING "Processor families that models can be compiled for")
+foreach(family ${LATHE_LLVM_CPU_FAMILIES})
   set(triple ${family}-linux-gnu)
   set(folders /usr/${triple}/lib /lib/${triple} /usr/lib/${triple})
   set(loader_x86_64 ld-linux-x86-64.so.2)
@@ -106,6 +108,16 @@ foreach(family x86_64 aarch64 riscv64)
   lathe_cross_compile(${triple} ${CMAKE_CURRENT_SOURCE_DIR}/bitcode/kernels.cpp ${data}/kernels-${family}.bc -emit-llvm -fno-vectorize
     -fno-slp-vectorize -fno-unroll-loops -DLATHE_BITCODE)
   list(APPEND data_files ${data}/kernels-${family}.bc)
+  # Kernels whose tiles are written for a vector width, once more for wider ones.
+  set(levels)
+  if(family STREQUAL x86_64)
+    set(levels v3 v4)
+  endif()
+  foreach(level ${levels})
+    lathe_cross_compile(${triple} ${CMAKE_CURRENT_SOURCE_DIR}/bitcode/kernels.cpp ${data}/kernels-${family}-${level}.bc -emit-llvm -fno-vectorize
+      -fno-slp-vectorize -fno-unroll-loops -DLATHE_BITCODE -DLATHE_TILED_KERNELS -march=x86-64-${level})
+    list(APPEND data_files ${data}/kernels-${family}-${level}.bc)
+  endforeach()
 
   set(runtime_objects)
   foreach(source ${runtime_sources})

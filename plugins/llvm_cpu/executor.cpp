@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <deque>
 #include <map>
 #include <mutex>
 
@@ -38,10 +39,56 @@ lathe_model* open_model(const std::string& path, const lathe_model_options& opti
   throw sdk::Failure(code == LATHE_RUNTIME_UNSUPPORTED ? LATHE_UNSUPPORTED : LATHE_FAILED, text);
 }
 
-sdk::Shape shape_of(const lathe_artifact_tensor& tensor) {
+std::optional<sdk::Shape> shape_of(const lathe_artifact_tensor& tensor) {
+  if (tensor.rank < 0) return std::nullopt;
   sdk::Shape shape;
-  for (int32_t i = 0; i < tensor.rank; ++i) shape.emplace_back(tensor.dimensions[i]);
+  for (int32_t i = 0; i < tensor.rank; ++i) {
+    const char* symbol = tensor.symbols ? tensor.symbols[i] : nullptr;
+    if (tensor.dimensions[i] < 0 && symbol)
+      shape.emplace_back(symbol);
+    else
+      shape.emplace_back(tensor.dimensions[i]);
+  }
   return shape;
+}
+
+// The host's values as the runtime's; `elements` keeps what sequences point to.
+lathe_model_tensor given_tensor(const sdk::BufferView& b, std::deque<std::vector<lathe_model_tensor>>& elements) {
+  lathe_model_tensor t{};
+  t.struct_size = sizeof t;
+  t.type = b.type();
+  t.kind = b.kind();
+  t.absent = !b.present();
+  t.rank = b.dimensions().size();
+  t.dimensions = b.dimensions().data();
+  t.data = const_cast<void*>(b.data());
+  t.bytes = b.bytes();
+  if (b.kind() != LATHE_KIND_SEQUENCE && b.kind() != LATHE_KIND_OPTIONAL_SEQUENCE) return t;
+  std::vector<lathe_model_tensor> list;
+  for (size_t i = 0; i < b.element_count(); ++i) list.push_back(given_tensor(b.element(i), elements));
+  t.elements = elements.emplace_back(std::move(list)).data();
+  t.element_count = b.element_count();
+  return t;
+}
+
+// The other way round.
+lathe_buffer made_buffer(const lathe_model_tensor& t, std::deque<std::vector<lathe_buffer>>& elements) {
+  lathe_buffer b{};
+  b.struct_size = sizeof b;
+  b.type = t.type;
+  b.kind = t.kind;
+  b.present = !t.absent;
+  b.dimensions = t.dimensions;
+  b.rank = t.rank;
+  b.data = t.data;
+  b.size = t.bytes;
+  if (t.element_count == 0) return b;
+  std::vector<lathe_buffer> list;
+  for (uint64_t i = 0; i < t.element_count; ++i) list.push_back(made_buffer(t.elements[i], elements));
+  b.elements = elements.emplace_back(std::move(list)).data();
+  b.element_count = t.element_count;
+  b.element_stride = sizeof(lathe_buffer);
+  return b;
 }
 
 // A text that lives as long as the process, since obstacle() returns static strings.
@@ -84,8 +131,10 @@ Executor::Executor(sdk::Host host, const sdk::LoadRequest& request) {
   model_.reset(open_model(request.path, options));
   if (options.describe_only) foreign_ = std::make_unique<ForeignModel>(*family, host.plugin_directory() + "/llvm_cpu", request);
   const lathe_artifact& table = *lathe_model_describe(model_.get());
-  for (uint32_t i = 0; i < table.input_count; ++i) interface_.add_input(table.inputs[i].name, table.inputs[i].type, shape_of(table.inputs[i]));
-  for (uint32_t i = 0; i < table.output_count; ++i) interface_.add_output(table.outputs[i].name, table.outputs[i].type, shape_of(table.outputs[i]));
+  for (uint32_t i = 0; i < table.input_count; ++i)
+    interface_.add_input(table.inputs[i].name, table.inputs[i].type, shape_of(table.inputs[i]), table.inputs[i].kind);
+  for (uint32_t i = 0; i < table.output_count; ++i)
+    interface_.add_output(table.outputs[i].name, table.outputs[i].type, shape_of(table.outputs[i]), table.outputs[i].kind);
 }
 
 Executor::~Executor() = default;
@@ -100,11 +149,9 @@ void Executor::run(sdk::Run& run) {
                          "the model has " + std::to_string(table.input_count) + " inputs and " + std::to_string(run.input_count()) + " are given");
     return foreign_->run(run, types);
   }
+  std::deque<std::vector<lathe_model_tensor>> elements;
   std::vector<lathe_model_tensor> inputs;
-  for (size_t i = 0; i < run.input_count(); ++i) {
-    const sdk::BufferView b = run.input(i);
-    inputs.push_back({sizeof(lathe_model_tensor), b.type(), b.dimensions().size(), b.dimensions().data(), const_cast<void*>(b.data()), b.bytes()});
-  }
+  for (size_t i = 0; i < run.input_count(); ++i) inputs.push_back(given_tensor(run.input(i), elements));
   lathe_model_run_request request{};
   request.struct_size = sizeof request;
   request.inputs = inputs.data();
@@ -115,6 +162,15 @@ void Executor::run(sdk::Run& run) {
       return static_cast<sdk::Run*>(context)->output(output, type, {dimensions, dimensions + rank}, bytes);
     } catch (...) {
       return nullptr;  // no exception may pass through the runtime
+    }
+  };
+  request.put = [](void* context, uint32_t output, const lathe_model_tensor* value) -> int32_t {
+    try {
+      std::deque<std::vector<lathe_buffer>> lists;
+      static_cast<sdk::Run*>(context)->put(output, made_buffer(*value, lists));
+      return 0;
+    } catch (...) {
+      return 1;
     }
   };
   const int32_t code = lathe_model_run(model_.get(), &request);

@@ -157,6 +157,8 @@ void ForeignModel::run(sdk::Run& run, const std::vector<int32_t>& output_types) 
   send(&command, sizeof command);
   for (size_t i = 0; i < run.input_count(); ++i) {
     const sdk::BufferView input = run.input(i);
+    if (input.kind() != LATHE_KIND_TENSOR || input.type() == LATHE_STRING)
+      throw sdk::Failure(LATHE_UNSUPPORTED, "emulated artifacts are given tensors of numbers only: no strings, sequences or optionals");
     const uint64_t rank = input.dimensions().size(), bytes = input.bytes();
     send(&rank, sizeof rank);
     send(input.dimensions().data(), rank * sizeof(int64_t));

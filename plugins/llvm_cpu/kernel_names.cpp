@@ -11,11 +11,44 @@ namespace {
 // A kernel's scratch memory is shared out among threads; artifacts are made before anybody knows how many there will be.
 constexpr uint32_t most_threads = 64;
 
+constexpr bool is_nothing(kernels::ShapeFunction function) { return function == nullptr; }
+
 struct Name {
   std::string_view domain, op_type;
+  bool decides_shapes;
 };
-#define LATHE_NAME(domain, op_type, function, shape) {domain, #op_type},
+#define LATHE_NAME(domain, op_type, function, shape) {domain, #op_type, is_nothing(kernels::shape)},
 constexpr Name names[] = {LATHE_KERNELS(LATHE_NAME)};
+
+const Name* find(std::string_view domain, std::string_view op_type) {
+  for (const Name& name : names)
+    if (name.domain == domain && name.op_type == op_type) return &name;
+  return nullptr;
+}
+
+struct DriverOperator {
+  std::string_view op_type;
+  Action action;
+};
+constexpr DriverOperator driver_operators[] = {{"If", Action::branch},
+                                               {"Loop", Action::loop},
+                                               {"Scan", Action::scan},
+                                               {"Identity", Action::identity},
+                                               {"Reshape", Action::view},
+                                               {"Flatten", Action::view},
+                                               {"Squeeze", Action::view},
+                                               {"Unsqueeze", Action::view},
+                                               {"SequenceEmpty", Action::sequence_empty},
+                                               {"SequenceConstruct", Action::sequence_construct},
+                                               {"SequenceAt", Action::sequence_at},
+                                               {"SequenceInsert", Action::sequence_insert},
+                                               {"SequenceErase", Action::sequence_erase},
+                                               {"SequenceLength", Action::sequence_length},
+                                               {"SplitToSequence", Action::split_to_sequence},
+                                               {"ConcatFromSequence", Action::concat_from_sequence},
+                                               {"Optional", Action::optional},
+                                               {"OptionalGetElement", Action::optional_get_element},
+                                               {"OptionalHasElement", Action::optional_has_element}};
 
 struct Scratch {
   std::string_view domain, op_type;
@@ -33,10 +66,26 @@ std::vector<kernels::Tensor> tensors(const std::vector<Generic::TensorShape>& sh
 
 }  // namespace
 
-bool has_kernel(std::string_view domain, std::string_view op_type) {
-  for (const Name& name : names)
-    if (name.domain == domain && name.op_type == op_type) return true;
-  return false;
+bool has_kernel(std::string_view domain, std::string_view op_type) { return find(domain, op_type) != nullptr; }
+
+bool kernel_decides_shapes(std::string_view domain, std::string_view op_type) {
+  const Name* name = find(domain, op_type);
+  return name && name->decides_shapes;
+}
+
+Action action_of(std::string_view domain, std::string_view op_type) {
+  if (domain.empty())
+    for (const DriverOperator& o : driver_operators)
+      if (o.op_type == op_type) return o.action;
+  return Action::kernel;
+}
+
+bool has_code(std::string_view domain, std::string_view op_type) {
+  return has_kernel(domain, op_type) || action_of(domain, op_type) != Action::kernel;
+}
+
+bool runs_unspecialised(std::string_view domain, std::string_view op_type) {
+  return domain.empty() && (op_type == "ConvInteger" || op_type == "MatMulInteger" || op_type == "QLinearConv" || op_type == "QLinearMatMul");
 }
 
 uint64_t kernel_scratch(const Generic& kernel) {

@@ -3,7 +3,9 @@
 #pragma once
 #include <cstdint>
 
+#include "bitcode/action.hpp"
 #include "lathe/artifact.h"
+#include "lathe/kernels/kernel.hpp"
 
 namespace lathe::llvm_cpu {
 
@@ -16,19 +18,70 @@ struct Argument {
   uint64_t offset;
 };
 
-// One step: either `task` (cut into `tasks` pieces of work) or `whole` (called once, with the threads; 0, or 3 for bad data).
+// A run-time value of a schedule. One with a place has its memory, type and shape from the start; the others are made by steps.
+struct ScheduledValue {
+  Argument place;
+  int32_t kind, type, rank;  // kind: LATHE_ARTIFACT_...; rank and dimensions: of values with a place
+  uint32_t encoded_strings;  // non-zero: the place holds a string tensor as write_strings (plan/pack.hpp) lays it out
+  const int64_t* dimensions;
+};
+
+struct Schedule;
+struct ScheduledBody {
+  const Schedule* schedule;
+  const uint32_t* captures;  // values of the enclosing schedule that follow the body's formal inputs
+  uint32_t capture_count;
+  uint32_t formal_count;  // inputs before the captures
+};
+
+// A step on run-time values.
+struct DynamicStep {
+  kernels::ShapeFunction shape;  // null: the kernel allocates its outputs
+  uint64_t (*scratch)(const kernels::Call& call, uint32_t threads);
+  kernels::Kernel kernel;
+  const uint32_t* inputs;  // values, or no_value
+  const uint32_t* outputs;
+  const uint32_t* last;  // values that nobody reads after this step
+  const kernels::Attribute* attributes;
+  const ScheduledBody* bodies;  // If: then, else; Loop and Scan: one
+  uint32_t input_count, output_count, last_count, attribute_count;
+  Action action;
+  uint32_t reserved;
+};
+
+// One step: `task` (cut into `tasks` pieces of work), or `whole` (called once, with the threads; a sentence when the data is bad), or `dynamic`.
 struct ScheduledStep {
   void (*task)(void** arguments, uint32_t task, uint32_t worker);
-  int32_t (*whole)(void** arguments, const lathe_artifact_threads* threads);
+  const char* (*whole)(void** arguments, const lathe_artifact_threads* threads);
+  const DynamicStep* dynamic;
   const Argument* arguments;
   uint32_t argument_count;
   uint32_t tasks;
 };
 
+// An input or output of a schedule.
+struct ScheduledPort {
+  uint32_t value;      // no_value: steps read or write its bytes directly
+  int32_t kind, type;  // 0: the type is not known
+  int32_t rank;        // -1: not known
+  const int64_t* dimensions;
+};
+
+// Two dimensions that are the same symbol: of inputs, or of an output (`second` then counts behind the inputs) and an input.
+struct SameDimension {
+  uint32_t first, first_axis, second, second_axis;
+};
+
 struct Schedule {
   const ScheduledStep* steps;
-  uint32_t step_count;
+  const ScheduledValue* values;
+  const ScheduledPort* inputs;
+  const ScheduledPort* outputs;
+  const SameDimension* same;  // of the outermost schedule
+  uint32_t step_count, value_count, input_count, output_count, same_count;
   uint32_t most_arguments;
+  uint32_t first_kernel;  // number of the first step in the artifact's list of kernels
+  uint32_t reserved;
   uint64_t fixed_bytes;       // of scratch memory, whatever the number of workers
   uint64_t bytes_per_worker;  // of scratch memory, after the fixed part
 };

@@ -39,12 +39,12 @@ struct Distinct {
 
 Distinct distinct_kernels(const Program& program) {
   Distinct distinct;
-  for (const Step& step : program.steps) {
+  for (const Step* step : all_steps(program)) {
     uint32_t index = 0;
-    while (index < distinct.kernels.size() && !(*distinct.kernels[index] == step.kernel)) ++index;
+    while (index < distinct.kernels.size() && !(*distinct.kernels[index] == step->kernel)) ++index;
     if (index == distinct.kernels.size()) {
-      distinct.kernels.push_back(&step.kernel);
-      distinct.names.push_back(&step.name);
+      distinct.kernels.push_back(&step->kernel);
+      distinct.names.push_back(&step->name);
     }
     distinct.of_step.push_back(index);
   }
@@ -67,7 +67,14 @@ struct Job {
   CodeForm form;
   const GenerateOptions& options;
   const llvm::MemoryBuffer& kernels_bitcode;
+  const llvm::MemoryBuffer* tiled_bitcode;  // kernels for wider vectors; null: none for this machine
 };
+
+// Where kernels for the machine's vectors lie, when they are wider than what its family has at least; "" when not.
+std::string tiled_file(const Machine& machine, const std::string& folder) {
+  if (machine.family != Machine::Family::x86_64 || !machine.fused_multiply_add || machine.vector_floats < 8) return "";
+  return folder + "/kernels-x86_64-" + (machine.vector_floats == 16 ? "v4" : "v3") + ".bc";
+}
 
 std::vector<char> finish(llvm::Module& module, llvm::TargetMachine& target, const Job& job, bool bitcode) {
   apply_target_attributes(module, job.machine);
@@ -90,7 +97,9 @@ std::vector<Batch> batches_of(const std::vector<const Kernel*>& kernels) {
   std::vector<Batch> batches(emitted_batches);
   uint32_t emitted = 0;
   for (uint32_t i = 0; i < kernels.size(); ++i) {
-    if (std::holds_alternative<Generic>(*kernels[i]))
+    const auto* dynamic = std::get_if<Dynamic>(kernels[i]);
+    if (dynamic && dynamic->action != Action::kernel && dynamic->action != Action::view) continue;  // the driver's own
+    if (dynamic || std::holds_alternative<Generic>(*kernels[i]))
       batches.push_back({i});
     else
       batches[emitted++ % emitted_batches].push_back(i);
@@ -115,6 +124,13 @@ llvm::Function* add_kernel(llvm::Module& module, const Kernel& kernel, Generated
           generated.whole = true;
           generated.scratch_bytes = wanting.scratch_bytes;
           return generate_generic(module, job.kernels_bitcode, wanting, generated.function);
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(k)>, Dynamic>) {
+          const bool tiled = job.tiled_bitcode && lists_kernel(module, *job.tiled_bitcode, k);
+          const DynamicFunctions made = generate_dynamic(module, tiled ? *job.tiled_bitcode : job.kernels_bitcode, k, generated.function);
+          generated.has_shape = made.shape, generated.has_scratch = made.scratch, generated.has_kernel = made.kernel;
+          for (llvm::Function* function : {made.shape, made.scratch})
+            if (function) hide(*function);
+          return made.kernel ? made.kernel : made.shape;
         } else {
           const EmittedKernel emitted = emit(module, job.machine, k, generated.function);
           generated.tasks = emitted.tasks;
@@ -132,7 +148,7 @@ std::vector<char> compile_batch(const Batch& batch, const std::vector<const Kern
   llvm::Module module(generated[batch.front()].function, context);
   const auto target = make_target_machine(job.machine, job.options.level);
   prepare_module(module, job.machine, *target);
-  const bool bitcode = std::holds_alternative<Generic>(*kernels[batch.front()]);
+  const bool bitcode = std::holds_alternative<Generic>(*kernels[batch.front()]) || std::holds_alternative<Dynamic>(*kernels[batch.front()]);
   for (const uint32_t i : batch) {
     llvm::Function* function = add_kernel(module, *kernels[i], generated[i], job);
     hide(*function);
@@ -163,7 +179,9 @@ std::vector<std::vector<char>> generate(const Program& program, const Machine& m
   std::vector<GeneratedKernel> kernels(distinct.kernels.size());
   for (size_t i = 0; i < kernels.size(); ++i) kernels[i].function = "lathe_kernel_" + std::to_string(i);
   const auto bitcode = read_bitcode(options.bitcode + "/kernels-" + family_of(machine).name + ".bc");
-  const Job job{machine, form, options, *bitcode};
+  const std::string wider = tiled_file(machine, options.bitcode);
+  const auto tiled = wider.empty() ? nullptr : read_bitcode(wider);
+  const Job job{machine, form, options, *bitcode, tiled.get()};
   initialize_targets();
 
   const std::vector<Batch> batches = batches_of(distinct.kernels);

@@ -7,7 +7,10 @@
 #include <llvm/Linker/Linker.h>
 #include <llvm/Support/MemoryBuffer.h>
 
+#include <algorithm>
 #include <stdexcept>
+
+#include "generate/constants.hpp"
 
 namespace lathe::llvm_cpu {
 namespace {
@@ -24,19 +27,19 @@ class Wrapper {
       : module_(module),
         context_(module.getContext()),
         kernel_(kernel),
+        constants_(module),
         b_(context_),
         pointer_(llvm::PointerType::get(context_, 0)),
         i32_(llvm::Type::getInt32Ty(context_)),
         i64_(llvm::Type::getInt64Ty(context_)),
         tensor_(llvm::StructType::get(context_, {pointer_, pointer_, i32_, i32_})),
-        attribute_(llvm::StructType::get(context_, {pointer_, pointer_, pointer_, pointer_, i64_, pointer_, pointer_})),
         call_(llvm::StructType::get(
             context_, {pointer_, pointer_, pointer_, i32_, i32_, i32_, i32_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_})) {
   }
 
   llvm::Function* make(llvm::Function* target, const std::string& name) {
     auto* function =
-        llvm::Function::Create(llvm::FunctionType::get(i32_, {pointer_, pointer_}, false), llvm::Function::ExternalLinkage, name, module_);
+        llvm::Function::Create(llvm::FunctionType::get(pointer_, {pointer_, pointer_}, false), llvm::Function::ExternalLinkage, name, module_);
     b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "", function));
     llvm::Value* arguments = function->getArg(0);
     size_t position = 0;
@@ -50,7 +53,7 @@ class Wrapper {
     llvm::Value* call = b_.CreateAlloca(call_);
     const std::vector<llvm::Value*> fields = {inputs,
                                               outputs,
-                                              attributes(),
+                                              constants_.attributes(kernel_.attributes),
                                               i32(kernel_.inputs.size()),
                                               i32(kernel_.outputs.size()),
                                               i32(kernel_.attributes.size()),
@@ -64,8 +67,7 @@ class Wrapper {
                                               error};
     for (unsigned i = 0; i < fields.size(); ++i) b_.CreateStore(fields[i], b_.CreateStructGEP(call_, call, i));
     b_.CreateCall(target, {call});
-    llvm::Value* failed = b_.CreateICmpNE(b_.CreateLoad(pointer_, error), null());
-    b_.CreateRet(b_.CreateSelect(failed, i32(3), i32(0)));
+    b_.CreateRet(b_.CreateLoad(pointer_, error));
     return function;
   }
 
@@ -93,20 +95,6 @@ class Wrapper {
     return {b_.CreateSelect(several, callback, null()), b_.CreateLoad(pointer_, b_.CreateStructGEP(type, lent, 0))};
   }
 
-  llvm::Constant* constant(llvm::Constant* value) {
-    auto* global = new llvm::GlobalVariable(module_, value->getType(), true, llvm::GlobalValue::PrivateLinkage, value);
-    global->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
-    return global;
-  }
-  llvm::Constant* ints(const std::vector<int64_t>& values) {
-    const std::vector<uint64_t> bits(values.begin(), values.end());
-    return values.empty() ? null() : constant(llvm::ConstantDataArray::get(context_, bits));
-  }
-  llvm::Constant* floats(const std::vector<float>& values) {
-    return values.empty() ? null() : constant(llvm::ConstantDataArray::get(context_, values));
-  }
-  llvm::Constant* text(const std::string& value) { return constant(llvm::ConstantDataArray::getString(context_, value)); }
-
   llvm::Value* tensors(const std::vector<Generic::TensorShape>& shapes, llvm::Value* arguments, size_t& position) {
     auto* array = llvm::ArrayType::get(tensor_, shapes.size());
     llvm::Value* memory = b_.CreateAlloca(array);
@@ -114,75 +102,130 @@ class Wrapper {
       llvm::Value* data = load_argument(arguments, position);
       llvm::Value* tensor = b_.CreateConstInBoundsGEP2_32(array, memory, 0, i);
       b_.CreateStore(data, b_.CreateStructGEP(tensor_, tensor, 0));
-      b_.CreateStore(ints(shapes[i].dimensions), b_.CreateStructGEP(tensor_, tensor, 1));
+      b_.CreateStore(constants_.ints(shapes[i].dimensions), b_.CreateStructGEP(tensor_, tensor, 1));
       b_.CreateStore(i32(shapes[i].dimensions.size()), b_.CreateStructGEP(tensor_, tensor, 2));
       b_.CreateStore(i32(static_cast<uint32_t>(shapes[i].type)), b_.CreateStructGEP(tensor_, tensor, 3));
     }
     return memory;
   }
 
-  llvm::Value* attributes() {
-    if (kernel_.attributes.empty()) return null();
-    std::vector<llvm::Constant*> entries;
-    for (const Generic::Attribute& a : kernel_.attributes) {
-      const bool is_text = a.ints.empty() && a.floats.empty();
-      entries.push_back(
-          llvm::ConstantStruct::get(attribute_, {text(a.name), ints(a.ints), floats(a.floats), is_text ? text(a.text) : null(),
-                                                 llvm::ConstantInt::get(i64_, is_text ? 1 : a.ints.size() + a.floats.size()), null(), null()}));
-    }
-    return constant(llvm::ConstantArray::get(llvm::ArrayType::get(attribute_, entries.size()), entries));
-  }
-
   llvm::Module& module_;
   llvm::LLVMContext& context_;
   const Generic& kernel_;
+  Constants constants_;
   llvm::IRBuilder<> b_;
   llvm::PointerType* pointer_;
   llvm::IntegerType *i32_, *i64_;
-  llvm::StructType *tensor_, *attribute_, *call_;
+  llvm::StructType *tensor_, *call_;
 };
 
-// The name of the operator's function in the bitcode's table of {domain, op_type, function}.
-std::string kernel_function(const llvm::Module& bitcode, const Generic& kernel) {
-  const llvm::GlobalVariable* table = bitcode.getNamedGlobal("lathe_kernel_table");
+// The wrapper of a kernel that is specialised by types alone: `void name(const kernels::Call*)` with a copy of the call in which the numbers of
+// inputs and outputs and their types are constants. Outputs that the kernel allocates stay where the caller sees them.
+class TypedWrapper {
+ public:
+  TypedWrapper(llvm::Module& module, const Dynamic& kernel)
+      : context_(module.getContext()),
+        module_(module),
+        kernel_(kernel),
+        b_(context_),
+        pointer_(llvm::PointerType::get(context_, 0)),
+        i32_(llvm::Type::getInt32Ty(context_)),
+        tensor_(llvm::StructType::get(context_, {pointer_, pointer_, i32_, i32_})),
+        call_(llvm::StructType::get(
+            context_, {pointer_, pointer_, pointer_, i32_, i32_, i32_, i32_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_})) {
+  }
+
+  llvm::Function* make(llvm::Function* target, const std::string& name, bool allocates) {
+    auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context_), {pointer_}, false);
+    auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module_);
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "", function));
+    llvm::Value* given = function->getArg(0);
+    llvm::Value* call = b_.CreateAlloca(call_);
+    for (unsigned i = 0; i < call_->getNumElements(); ++i)
+      b_.CreateStore(b_.CreateLoad(call_->getElementType(i), b_.CreateStructGEP(call_, given, i)), b_.CreateStructGEP(call_, call, i));
+    b_.CreateStore(tensors(kernel_.input_types, b_.CreateLoad(pointer_, b_.CreateStructGEP(call_, given, 0))), b_.CreateStructGEP(call_, call, 0));
+    if (!allocates)
+      b_.CreateStore(tensors(kernel_.output_types, b_.CreateLoad(pointer_, b_.CreateStructGEP(call_, given, 1))), b_.CreateStructGEP(call_, call, 1));
+    b_.CreateStore(i32(kernel_.input_types.size()), b_.CreateStructGEP(call_, call, 3));
+    b_.CreateStore(i32(kernel_.output_types.size()), b_.CreateStructGEP(call_, call, 4));
+    b_.CreateCall(target, {call});
+    b_.CreateRetVoid();
+    return function;
+  }
+
+ private:
+  llvm::Constant* i32(uint64_t value) { return llvm::ConstantInt::get(i32_, value); }
+
+  llvm::Value* tensors(const std::vector<int32_t>& types, llvm::Value* given) {
+    auto* array = llvm::ArrayType::get(tensor_, types.size());
+    llvm::Value* memory = b_.CreateAlloca(array);
+    for (unsigned i = 0; i < types.size(); ++i) {
+      llvm::Value* from = b_.CreateConstInBoundsGEP2_32(array, given, 0, i);
+      llvm::Value* to = b_.CreateConstInBoundsGEP2_32(array, memory, 0, i);
+      for (unsigned f = 0; f < 4; ++f) {
+        llvm::Type* field = tensor_->getElementType(f);
+        // A type that planning did not know is whatever the value has.
+        llvm::Value* value = f == 3 && types[i] ? i32(static_cast<uint32_t>(types[i]))
+                                                : static_cast<llvm::Value*>(b_.CreateLoad(field, b_.CreateStructGEP(tensor_, from, f)));
+        b_.CreateStore(value, b_.CreateStructGEP(tensor_, to, f));
+      }
+    }
+    return memory;
+  }
+
+  llvm::LLVMContext& context_;
+  llvm::Module& module_;
+  const Dynamic& kernel_;
+  llvm::IRBuilder<> b_;
+  llvm::PointerType* pointer_;
+  llvm::IntegerType* i32_;
+  llvm::StructType *tensor_, *call_;
+};
+
+// The name of a function in one of the bitcode's tables {domain, op_type, functions...}; "" when the entry has none there.
+std::string listed_function(const llvm::Module& bitcode, const char* table_name, const std::string& domain, const std::string& op_type,
+                            unsigned column) {
+  const llvm::GlobalVariable* table = bitcode.getNamedGlobal(table_name);
   if (!table || !table->hasInitializer()) throw std::runtime_error("the bitcode of the kernels holds no table");
   auto text = [](const llvm::Value* pointer) -> llvm::StringRef {
     const auto* global = llvm::dyn_cast<llvm::GlobalVariable>(pointer->stripPointerCasts());
+    if (global && global->hasInitializer() && global->getInitializer()->isNullValue()) return llvm::StringRef();
     const auto* data = global && global->hasInitializer() ? llvm::dyn_cast<llvm::ConstantDataArray>(global->getInitializer()) : nullptr;
     return data ? data->getAsCString() : llvm::StringRef();
   };
   for (const llvm::Use& use : table->getInitializer()->operands()) {
     const auto* entry = llvm::dyn_cast<llvm::ConstantStruct>(use.get());
-    if (entry && text(entry->getOperand(0)) == kernel.domain && text(entry->getOperand(1)) == kernel.op_type)
-      if (const auto* function = llvm::dyn_cast<llvm::Function>(entry->getOperand(2)->stripPointerCasts())) return function->getName().str();
+    if (!entry || text(entry->getOperand(0)) != domain || text(entry->getOperand(1)) != op_type) continue;
+    const auto* function = llvm::dyn_cast<llvm::Function>(entry->getOperand(column)->stripPointerCasts());
+    return function ? function->getName().str() : "";
   }
-  throw std::runtime_error("no kernel for the operator " + (kernel.domain.empty() ? "" : kernel.domain + ".") + kernel.op_type +
-                           " is in the bitcode");
+  return "";
 }
 
-}  // namespace
-
-std::unique_ptr<llvm::MemoryBuffer> read_bitcode(const std::string& path) {
-  auto file = llvm::MemoryBuffer::getFile(path);
-  if (!file) throw std::runtime_error("cannot read " + path + ": " + file.getError().message());
-  return std::move(*file);
+std::string kernel_function(const llvm::Module& bitcode, const std::string& domain, const std::string& op_type) {
+  std::string name = listed_function(bitcode, "lathe_kernel_table", domain, op_type, 2);
+  if (name.empty()) throw std::runtime_error("no kernel for the operator " + (domain.empty() ? "" : domain + ".") + op_type + " is in the bitcode");
+  return name;
 }
 
-llvm::Function* generate_generic(llvm::Module& module, const llvm::MemoryBuffer& bitcode, const Generic& kernel, const std::string& name) {
+std::unique_ptr<llvm::Module> open_bitcode(const llvm::Module& module, const llvm::MemoryBuffer& bitcode) {
   auto lazy = llvm::getLazyBitcodeModule(bitcode.getMemBufferRef(), module.getContext());
   if (!lazy) throw std::runtime_error("the bitcode of the kernels cannot be read: " + llvm::toString(lazy.takeError()));
   (*lazy)->setTargetTriple(module.getTargetTriple());
   (*lazy)->setDataLayout(module.getDataLayout());
-  const std::string function = kernel_function(**lazy, kernel);
-  // Nothing but what is reached from this declaration is linked in.
-  auto* declared = llvm::Function::Create(
-      llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()), {llvm::PointerType::get(module.getContext(), 0)}, false),
-      llvm::Function::ExternalLinkage, function, module);
-  llvm::Function* wrapper = Wrapper(module, kernel).make(declared, name);
-  if (llvm::Linker::linkModules(module, std::move(*lazy), llvm::Linker::LinkOnlyNeeded))
-    throw std::runtime_error("the kernel of " + kernel.op_type + " cannot be linked");
+  return std::move(*lazy);
+}
+
+llvm::Function* declare(llvm::Module& module, llvm::FunctionType* type, const std::string& name) {
+  return llvm::cast<llvm::Function>(module.getOrInsertFunction(name, type).getCallee());
+}
+
+// Links what is declared, and what that needs, into the module; only `kept` functions stay visible.
+void link_bitcode(llvm::Module& module, std::unique_ptr<llvm::Module> bitcode, const std::vector<llvm::Function*>& kept, const std::string& what) {
+  if (llvm::Linker::linkModules(module, std::move(bitcode), llvm::Linker::LinkOnlyNeeded))
+    throw std::runtime_error("the kernel of " + what + " cannot be linked");
   for (llvm::Function& f : module)
-    if (&f != wrapper && !f.isDeclaration()) {
+    if (std::find(kept.begin(), kept.end(), &f) == kept.end() && !f.isDeclaration()) {
       f.removeFnAttr(llvm::Attribute::NoInline);
       f.setLinkage(llvm::GlobalValue::InternalLinkage);
       f.setVisibility(llvm::GlobalValue::DefaultVisibility);
@@ -194,7 +237,60 @@ llvm::Function* generate_generic(llvm::Module& module, const llvm::MemoryBuffer&
       g.setVisibility(llvm::GlobalValue::DefaultVisibility);
       g.setComdat(nullptr);
     }
+}
+
+}  // namespace
+
+std::unique_ptr<llvm::MemoryBuffer> read_bitcode(const std::string& path) {
+  auto file = llvm::MemoryBuffer::getFile(path);
+  if (!file) throw std::runtime_error("cannot read " + path + ": " + file.getError().message());
+  return std::move(*file);
+}
+
+llvm::Function* generate_generic(llvm::Module& module, const llvm::MemoryBuffer& bitcode, const Generic& kernel, const std::string& name) {
+  std::unique_ptr<llvm::Module> lazy = open_bitcode(module, bitcode);
+  auto* pointer = llvm::PointerType::get(module.getContext(), 0);
+  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()), {pointer}, false);
+  // Nothing but what is reached from this declaration is linked in.
+  llvm::Function* declared = declare(module, type, kernel_function(*lazy, kernel.domain, kernel.op_type));
+  llvm::Function* wrapper = Wrapper(module, kernel).make(declared, name);
+  link_bitcode(module, std::move(lazy), {wrapper}, kernel.op_type);
   return wrapper;
+}
+
+bool lists_kernel(llvm::Module& module, const llvm::MemoryBuffer& bitcode, const Dynamic& kernel) {
+  return !listed_function(*open_bitcode(module, bitcode), "lathe_kernel_table", kernel.domain, kernel.op_type, 2).empty();
+}
+
+DynamicFunctions generate_dynamic(llvm::Module& module, const llvm::MemoryBuffer& bitcode, const Dynamic& kernel, const std::string& name) {
+  std::unique_ptr<llvm::Module> lazy = open_bitcode(module, bitcode);
+  llvm::LLVMContext& context = module.getContext();
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto* i32 = llvm::Type::getInt32Ty(context);
+  auto* plain = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer}, false);
+  auto* counting = llvm::FunctionType::get(llvm::Type::getInt64Ty(context), {pointer, i32}, false);
+  const std::string run = kernel_function(*lazy, kernel.domain, kernel.op_type);
+  const std::string shape = listed_function(*lazy, "lathe_kernel_table", kernel.domain, kernel.op_type, 3);
+  const std::string scratch = listed_function(*lazy, "lathe_scratch_table", kernel.domain, kernel.op_type, 2);
+  // A function of the module's own that only calls another.
+  const auto forward = [&](llvm::FunctionType* type, const std::string& target, const std::string& own) {
+    auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, own, module);
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
+    std::vector<llvm::Value*> arguments;
+    for (llvm::Argument& a : function->args()) arguments.push_back(&a);
+    llvm::Value* result = b.CreateCall(declare(module, type, target), arguments);
+    type->getReturnType()->isVoidTy() ? b.CreateRetVoid() : b.CreateRet(result);
+    return function;
+  };
+  DynamicFunctions made;
+  std::vector<llvm::Function*> kept;
+  if (!shape.empty()) kept.push_back(made.shape = forward(plain, shape, name + "_shape"));
+  if (kernel.action == Action::kernel) {
+    if (!scratch.empty()) kept.push_back(made.scratch = forward(counting, scratch, name + "_scratch"));
+    kept.push_back(made.kernel = TypedWrapper(module, kernel).make(declare(module, plain, run), name, shape.empty()));
+  }
+  link_bitcode(module, std::move(lazy), kept, kernel.op_type);
+  return made;
 }
 
 }  // namespace lathe::llvm_cpu

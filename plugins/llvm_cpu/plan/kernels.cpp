@@ -190,6 +190,7 @@ struct Describe {
     for (const auto& shape : k.outputs) text += ' ' + joined(shape.dimensions);
     return text;
   }
+  std::string operator()(const Dynamic& k) const { return k.op_type; }
 };
 
 struct Count {
@@ -217,6 +218,7 @@ struct Count {
     for (const auto& shape : k.outputs) n += static_cast<uint64_t>(product(shape.dimensions));
     return n;
   }
+  uint64_t operator()(const Dynamic&) const { return 0; }  // only the run knows
 };
 
 }  // namespace

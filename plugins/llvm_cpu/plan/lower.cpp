@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "plan/constants.hpp"
 #include "plan/expression.hpp"
 #include "plan/kernels.hpp"
 #include "plan/pack.hpp"
@@ -26,10 +27,11 @@ using Dimensions = std::vector<int64_t>;
 
 class Lowering {
  public:
-  Lowering(const Network& network, const std::vector<Layout>& layouts, const Machine& machine)
+  Lowering(const Network& network, const std::vector<Layout>& layouts, const Machine& machine, Weights& weights)
       : network_(network),
         layouts_(layouts),
         machine_(machine),
+        weights_(weights),
         block_(machine.block()),
         producers_(TensorUses(network).producer),
         places_(network.tensors.size()),
@@ -38,7 +40,9 @@ class Lowering {
   StepList run() {
     for (size_t i = 0; i < network_.inputs.size(); ++i) {
       const TensorId t = network_.inputs[i];
-      add_place(t, dense_place(t, Layout::plain, new_storage(Buffer::Kind::input, static_cast<uint32_t>(i), network_.at(t).bytes())));
+      list_.input_values.push_back(tensor(t).dynamic() ? dynamic_value(t) : no_value);
+      if (!tensor(t).dynamic())
+        add_place(t, dense_place(t, Layout::plain, new_storage(Buffer::Kind::input, static_cast<uint32_t>(i), network_.at(t).bytes())));
     }
     plan_destinations();
     for (const Operation& o : network_.operations) {
@@ -47,6 +51,7 @@ class Lowering {
     }
     operation_ = nullptr;
     for (size_t i = 0; i < network_.outputs.size(); ++i) write_output(i);
+    note_last_readers();
     return std::move(list_);
   }
 
@@ -77,21 +82,22 @@ class Lowering {
 
   Place new_place(TensorId t, Layout layout) { return dense_place(t, layout, new_storage(Buffer::Kind::arena, 0, dense_bytes(t, layout))); }
 
-  // Bytes in the weights, each kind of content once.
+  // Bytes in the weights, each content in one storage.
   uint32_t weights(const void* data, size_t size) {
-    const std::string_view bytes(static_cast<const char*>(data), size);
-    auto& same = known_weights_[std::hash<std::string_view>{}(bytes)];
-    for (const uint32_t id : same)
-      if (list_.storages[id].bytes == size && (size == 0 || std::memcmp(list_.weights.data() + list_.storages[id].offset, data, size) == 0))
-        return id;
-    const uint64_t offset = (list_.weights.size() + 63) / 64 * 64;
-    list_.weights.resize(offset + size);
-    if (size) std::memcpy(list_.weights.data() + offset, data, size);
-    same.push_back(new_storage(Buffer::Kind::weights, 0, size, offset));
-    return same.back();
+    const uint64_t offset = weights_.add(data, size);
+    const auto [found, fresh] = known_weights_.try_emplace({offset, size}, static_cast<uint32_t>(list_.storages.size()));
+    if (fresh) new_storage(Buffer::Kind::weights, 0, size, offset);
+    return found->second;
   }
   BufferId weights(const std::vector<float>& values) {
     return range(weights(values.data(), values.size() * sizeof(float)), 0, values.size() * sizeof(float));
+  }
+
+  uint32_t constant_storage(TensorId t) {
+    const Tensor& c = tensor(t);
+    if (!is_packed(c.type)) return weights(c.data, c.bytes());
+    const std::vector<uint8_t> bytes = unpacked(c.type, c.data, c.size());
+    return weights(bytes.data(), bytes.size());
   }
 
   void add_place(TensorId t, Place place) {
@@ -120,8 +126,7 @@ class Lowering {
   template <class Accept>
   const Place* find(TensorId t, Accept accept) {
     if (tensor(t).constant && places_[t].empty()) {
-      if (!element_bytes(tensor(t).type)) throw std::runtime_error("constant '" + tensor(t).name + "' has a type that cannot be stored");
-      add_place(t, dense_place(t, Layout::plain, weights(tensor(t).data, tensor(t).bytes())));
+      add_place(t, dense_place(t, Layout::plain, constant_storage(t)));
     }
     for (const Place& p : places_[t])
       if (accept(p)) return &p;
@@ -273,6 +278,7 @@ class Lowering {
       case Kind::product:
       case Kind::softmax:
       case Kind::generic:
+      case Kind::dynamic:
         return to.layout == Layout::plain && is_dense(dimensions(t), to.strides);
       default:
         return true;
@@ -299,7 +305,9 @@ class Lowering {
   void plan_destinations() {
     for (size_t i = 0; i < network_.outputs.size(); ++i) {
       const TensorId t = network_.outputs[i];
-      output_storages_.push_back(new_storage(Buffer::Kind::output, static_cast<uint32_t>(i), tensor(t).bytes()));
+      list_.output_values.push_back(tensor(t).dynamic() ? dynamic_value(t) : no_value);
+      output_storages_.push_back(tensor(t).dynamic() ? UINT32_MAX : new_storage(Buffer::Kind::output, static_cast<uint32_t>(i), tensor(t).bytes()));
+      if (tensor(t).dynamic()) continue;
       const Place place = in_chosen_layout(t, dense_place(t, Layout::plain, output_storages_.back()));
       if (!destinations_[t] && can_write(t, place)) destinations_[t] = place;
     }
@@ -345,6 +353,7 @@ class Lowering {
 
   void write_output(size_t i) {
     const TensorId t = network_.outputs[i];
+    if (tensor(t).dynamic()) return;
     const Place place = dense_place(t, Layout::plain, output_storages_[i]);
     if (!is_at(t, place)) copy_into(t, place);
   }
@@ -380,6 +389,8 @@ class Lowering {
         return concatenate(o);
       case Kind::generic:
         return generic(o);
+      case Kind::dynamic:
+        return dynamic(o);
     }
   }
 
@@ -705,15 +716,120 @@ class Lowering {
     for (const auto& [t, place] : made) add_place(t, place);
   }
 
+  // --- run-time values --------------------------------------------------------------------------------------------------------
+
+  ValueId dynamic_value(TensorId t) {
+    const auto [found, fresh] = dynamic_values_.try_emplace(t, static_cast<ValueId>(list_.values.size()));
+    if (!fresh) return found->second;
+    const Tensor& x = tensor(t);
+    ProgramValue value{x.kind, x.type};
+    if (x.constant) {
+      const std::vector<uint8_t> bytes = encode_strings(x.strings, x.size());
+      value.buffer = range(weights(bytes.data(), bytes.size()), 0, bytes.size());
+      value.dimensions = x.dimensions;
+      value.encoded_strings = true;
+    }
+    list_.values.push_back(std::move(value));
+    return found->second;
+  }
+
+  // A tensor with planned memory as a value.
+  ValueId planned_value(TensorId t, BufferId buffer) {
+    const auto [found, fresh] = planned_values_.try_emplace({t, buffer}, static_cast<ValueId>(list_.values.size()));
+    if (fresh) list_.values.push_back({LATHE_KIND_TENSOR, tensor(t).type, buffer, dimensions(t)});
+    return found->second;
+  }
+
+  ValueId value_read(TensorId t, std::vector<BufferId>& arguments) {
+    if (t == no_tensor) return no_value;
+    if (tensor(t).dynamic() && !tensor(t).constant) return dynamic_value(t);
+    if (tensor(t).dynamic()) {
+      const ValueId value = dynamic_value(t);
+      arguments.push_back(list_.values[value].buffer);
+      return value;
+    }
+    arguments.push_back(argument(t, dense(t)));
+    return planned_value(t, arguments.back());
+  }
+
+  void dynamic(const Operation& o) {
+    Dynamic kernel{o.action, o.domain, o.op_type};
+    auto details = std::make_shared<DynamicDetails>();
+    details->attributes = o.attributes;
+    std::vector<BufferId> arguments;
+    bool planned = true;  // all of it
+    for (size_t i = 0; i < o.node_inputs; ++i) {
+      const TensorId t = o.inputs[i];
+      details->inputs.push_back(value_read(t, arguments));
+      kernel.input_types.push_back(t == no_tensor ? 0 : tensor(t).type);
+      planned = planned && (t == no_tensor || !tensor(t).dynamic());
+    }
+    size_t captured = o.node_inputs;
+    uint64_t arena = 0;
+    for (const Operation::Body& body : o.bodies) {
+      DynamicDetails::Body made;
+      for (size_t i = 0; i < body.captures; ++i) made.captures.push_back(value_read(o.inputs[captured++], arguments));
+      Network network = *body.network;
+      made.program = std::make_shared<Program>(plan_network(network, machine_, weights_));
+      arena = std::max(arena, made.program->arena_bytes);
+      details->bodies.push_back(std::move(made));
+    }
+    if (arena) {
+      arguments.push_back(range(new_storage(Buffer::Kind::arena, 0, arena), 0, arena));
+      for (DynamicDetails::Body& body : details->bodies) body.arena = arguments.back();
+    }
+    std::vector<std::pair<TensorId, Place>> made;
+    for (const TensorId t : o.outputs) {
+      kernel.output_types.push_back(t == no_tensor ? 0 : tensor(t).type);
+      if (t == no_tensor) {
+        details->outputs.push_back(no_value);
+      } else if (tensor(t).dynamic()) {
+        details->outputs.push_back(dynamic_value(t));
+        planned = false;
+      } else {
+        made.emplace_back(t, output_place(t));
+        arguments.push_back(argument(t, made.back().second));
+        details->outputs.push_back(planned_value(t, arguments.back()));
+      }
+    }
+    details->shapes_known = planned;
+    step(kernel, std::move(arguments), o.op_type);
+    list_.steps.back().dynamic = details;
+    details_.push_back(details);
+    for (const auto& [t, place] : made) add_place(t, place);
+  }
+
+  // Tells every dynamic step which values are done with it.
+  void note_last_readers() {
+    std::vector<bool> read(list_.values.size(), false);
+    for (const ValueId v : list_.output_values)
+      if (v != no_value) read[v] = true;
+    for (size_t i = details_.size(); i-- > 0;) {
+      DynamicDetails& d = *details_[i];
+      const auto note = [&](ValueId v) {
+        if (v == no_value || list_.values[v].buffer != no_buffer || read[v]) return;
+        read[v] = true;
+        d.last.push_back(v);
+      };
+      std::for_each(d.inputs.begin(), d.inputs.end(), note);
+      for (const DynamicDetails::Body& body : d.bodies) std::for_each(body.captures.begin(), body.captures.end(), note);
+      std::for_each(d.outputs.begin(), d.outputs.end(), note);
+    }
+  }
+
   const Network& network_;
   const std::vector<Layout>& layouts_;
   const Machine& machine_;
+  Weights& weights_;
   const int64_t block_;
   const std::vector<uint32_t> producers_;
   std::vector<std::vector<Place>> places_;                           // per tensor: everywhere its elements are by now
   std::vector<std::optional<Place>> destinations_;                   // per tensor: where its operation is to write it
   std::vector<uint32_t> output_storages_;                            // per graph output
-  std::unordered_map<size_t, std::vector<uint32_t>> known_weights_;  // hash of the content -> storages
+  std::map<std::pair<uint64_t, uint64_t>, uint32_t> known_weights_;  // offset and size -> storage
+  std::map<TensorId, ValueId> dynamic_values_;
+  std::map<std::pair<TensorId, BufferId>, ValueId> planned_values_;
+  std::vector<std::shared_ptr<DynamicDetails>> details_;  // of the steps so far
   std::map<StorageRange, BufferId> known_ranges_;
   const Operation* operation_ = nullptr;
   StepList list_;
@@ -721,8 +837,8 @@ class Lowering {
 
 }  // namespace
 
-StepList lower(const Network& network, const std::vector<Layout>& layouts, const Machine& machine) {
-  return Lowering(network, layouts, machine).run();
+StepList lower(const Network& network, const std::vector<Layout>& layouts, const Machine& machine, Weights& weights) {
+  return Lowering(network, layouts, machine, weights).run();
 }
 
 }  // namespace lathe::llvm_cpu

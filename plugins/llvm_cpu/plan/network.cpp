@@ -2,6 +2,9 @@
 #include "plan/network.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <functional>
+#include <string_view>
 
 namespace lathe::llvm_cpu {
 
@@ -15,6 +18,11 @@ int32_t element_bytes(int32_t type) {
     case LATHE_FLOAT8E5M2:
     case LATHE_FLOAT8E5M2FNUZ:
     case LATHE_FLOAT8E8M0:
+    case LATHE_UINT4:
+    case LATHE_INT4:
+    case LATHE_FLOAT4E2M1:
+    case LATHE_UINT2:
+    case LATHE_INT2:
       return 1;
     case LATHE_UINT16:
     case LATHE_INT16:
@@ -45,15 +53,27 @@ int64_t count(const std::vector<int64_t>& dimensions) {
 
 int64_t Tensor::size() const { return count(dimensions); }
 
-uint64_t Tensor::bytes() const {
-  const uint64_t elements = static_cast<uint64_t>(size());
-  if (const int32_t width = element_bytes(type)) return elements * static_cast<uint64_t>(width);
-  const uint64_t per_byte = type == LATHE_UINT2 || type == LATHE_INT2 ? 4 : 2;
-  return (elements + per_byte - 1) / per_byte;
+uint64_t Tensor::bytes() const { return static_cast<uint64_t>(size()) * static_cast<uint64_t>(element_bytes(type)); }
+
+bool Tensor::dynamic() const {
+  return kind != LATHE_KIND_TENSOR || !ranked || type == LATHE_STRING || type == 0 ||
+         std::any_of(dimensions.begin(), dimensions.end(), [](int64_t d) { return d < 0; });
+}
+
+uint64_t Weights::add(const void* data, size_t size) {
+  const std::string_view content(static_cast<const char*>(data), size);
+  auto& same = known_[std::hash<std::string_view>{}(content)];
+  for (const auto& [offset, length] : same)
+    if (length == size && (size == 0 || std::memcmp(bytes_.data() + offset, data, size) == 0)) return offset;
+  const uint64_t offset = (bytes_.size() + 63) / 64 * 64;
+  bytes_.resize(offset + size);
+  if (size) std::memcpy(bytes_.data() + offset, data, size);
+  same.emplace_back(offset, size);
+  return offset;
 }
 
 TensorId Network::add(std::string name, int32_t type, std::vector<int64_t> dimensions) {
-  tensors.push_back({std::move(name), type, std::move(dimensions), nullptr, false});
+  tensors.push_back({std::move(name), type, std::move(dimensions)});
   return static_cast<TensorId>(tensors.size() - 1);
 }
 

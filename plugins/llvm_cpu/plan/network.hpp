@@ -1,6 +1,7 @@
 // The planner's own view of a graph: tensors and operations that a Program can express, small enough to rewrite freely.
 //
 //   read.cpp      lathe_graph -> Network (one or a few operations per node)
+//   dynamic.cpp   the nodes of which that work on run-time values
 //   fuse.cpp      Network -> Network with fewer, larger operations
 //   layout.cpp    decides for every tensor: plain or channel-blocked
 //   lower.cpp     Network -> steps on places, with the copies and reorders that are needed
@@ -9,7 +10,10 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "lathe/graph.h"
@@ -27,15 +31,23 @@ struct Tensor {
   std::vector<int64_t> dimensions;
   const void* data = nullptr;  // the bytes when constant (owned by the snapshot or by Network::owned), else NULL
   bool constant = false;
+  const lathe_string* strings = nullptr;  // of constant strings
+  int32_t kind = LATHE_KIND_TENSOR;
+  bool ranked = true;                     // false: `dimensions` is empty and says nothing
+  std::vector<std::string> symbols = {};  // per dimension, "" where it has none
 
+  // Whether it is a value that only the run knows the shape of, or that is no plain block of elements.
+  bool dynamic() const;
   int64_t size() const;
-  uint64_t bytes() const;
+  uint64_t bytes() const;  // types smaller than a byte lie one per byte
   bool is_float() const { return type == LATHE_FLOAT32; }
   const float* floats() const { return static_cast<const float*>(data); }
 };
 
-// Bytes of an element; 0 for strings and types smaller than a byte.
+// Bytes of an element; types smaller than a byte lie one per byte; 0 for strings.
 int32_t element_bytes(int32_t type);
+
+struct Network;
 
 struct Operation {
   enum class Kind {
@@ -49,7 +61,8 @@ struct Operation {
     view,         // inputs: x; the same elements in the same order under another shape
     strided,      // inputs: x; slices, transpositions, expansions: see axes, starts, steps
     concatenate,  // inputs: parts
-    generic       // inputs and outputs of the node, absent ones as no_tensor
+    generic,      // inputs and outputs of the node, absent ones as no_tensor
+    dynamic       // likewise on run-time values; behind the node's inputs those that its bodies capture
   };
   Kind kind = Kind::generic;
   std::vector<TensorId> inputs, outputs;
@@ -70,6 +83,15 @@ struct Operation {
 
   std::string domain, op_type;  // of the node (for messages, and for generic)
   std::vector<Generic::Attribute> attributes;
+
+  // dynamic
+  Action action = Action::kernel;
+  size_t node_inputs = 0;  // how many of `inputs` are the node's own
+  struct Body {
+    std::shared_ptr<Network> network;  // its inputs: the formal ones, then the captured
+    size_t captures = 0;               // how many; they stand in `inputs` behind the node's own and those of the body before
+  };
+  std::vector<Body> bodies;
 
   TensorId output() const { return outputs.at(0); }
   bool anchor() const { return kind == Kind::convolution || kind == Kind::transposed || kind == Kind::product; }
@@ -114,6 +136,17 @@ std::vector<int64_t> row_major(const std::vector<int64_t>& dimensions);
 int64_t count(const std::vector<int64_t>& dimensions);
 
 Network read(const lathe_graph& graph);
+
+// A body of a node in `outer`: captured constants become constants of the body, other captures its last inputs, which are appended to `captured`.
+Operation::Body read_body(const lathe_graph& body, const Network& outer, std::vector<TensorId>& captured);
+
+// The attributes of a node as kernels take them; subgraphs are left out.
+std::vector<Generic::Attribute> read_attributes(const lathe_graph& graph, const lathe_node& node);
+
+// Whether a node works on run-time values, given its tensors and operator.
+bool is_dynamic(const Network& network, const lathe_node& node);
+Operation read_dynamic(const lathe_graph& graph, const lathe_node& node, const Network& network);
+
 void fuse(Network& network);
 
 // Per tensor, the layout in which its producer writes it.
@@ -132,14 +165,30 @@ struct StorageRange {  // what will become a Buffer
   auto operator<=>(const StorageRange&) const = default;
 };
 
+// Constants of a program and its bodies, each content once.
+class Weights {
+ public:
+  // The content's offset.
+  uint64_t add(const void* data, size_t size);
+  std::vector<uint8_t> take() { return std::move(bytes_); }
+
+ private:
+  std::vector<uint8_t> bytes_;
+  std::unordered_map<size_t, std::vector<std::pair<uint64_t, size_t>>> known_;  // hash of the content -> offsets and sizes
+};
+
 // Steps whose arguments are indices into `ranges` (or no_buffer).
 struct StepList {
   std::vector<Step> steps;
   std::vector<Storage> storages;
   std::vector<StorageRange> ranges;
-  std::vector<uint8_t> weights;
+  std::vector<ProgramValue> values;                  // buffers as indices into `ranges`
+  std::vector<ValueId> input_values, output_values;  // no_value: planned
 };
-StepList lower(const Network& network, const std::vector<Layout>& layouts, const Machine& machine);
+StepList lower(const Network& network, const std::vector<Layout>& layouts, const Machine& machine, Weights& weights);
+
+// Everything behind reading.
+Program plan_network(Network& network, const Machine& machine, Weights& weights);
 
 // Places the arena's storages by their lifetimes (first fit, largest first, 64-byte aligned) and turns ranges into buffers.
 void place(const StepList& list, Program& program);

@@ -7,24 +7,34 @@ namespace lathe::llvm_cpu {
 
 namespace {
 
-std::vector<TensorInterface> interfaces(const Network& network, const std::vector<TensorId>& ids) {
+std::vector<TensorInterface> interfaces(const Network& network, const std::vector<TensorId>& ids, const std::vector<ValueId>& values) {
   std::vector<TensorInterface> result;
-  for (const TensorId id : ids) result.push_back({network.at(id).name, network.at(id).type, network.at(id).dimensions});
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Tensor& t = network.at(ids[i]);
+    result.push_back({t.name, t.type, t.dimensions, t.symbols, t.kind, t.ranked, values[i]});
+  }
   return result;
 }
 
 }  // namespace
 
-Program plan(const lathe_graph& graph, const Machine& machine) {
-  Network network = read(graph);
+Program plan_network(Network& network, const Machine& machine, Weights& weights) {
   fuse(network);
-  StepList list = lower(network, choose_layouts(network, machine), machine);
+  StepList list = lower(network, choose_layouts(network, machine), machine, weights);
   Program program;
-  program.inputs = interfaces(network, network.inputs);
-  program.outputs = interfaces(network, network.outputs);
+  program.inputs = interfaces(network, network.inputs, list.input_values);
+  program.outputs = interfaces(network, network.outputs, list.output_values);
   place(list, program);
   program.steps = std::move(list.steps);
-  program.weights = std::move(list.weights);
+  program.values = std::move(list.values);
+  return program;
+}
+
+Program plan(const lathe_graph& graph, const Machine& machine) {
+  Network network = read(graph);
+  Weights weights;
+  Program program = plan_network(network, machine, weights);
+  program.weights = weights.take();
   return program;
 }
 

@@ -7,9 +7,12 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "bitcode/action.hpp"
 
 namespace lathe::llvm_cpu {
 
@@ -179,11 +182,21 @@ struct Generic {
     std::vector<int64_t> dimensions;
     bool operator==(const TensorShape&) const = default;
   };
+  struct AttributeTensor {
+    int32_t type = 0;
+    std::vector<int64_t> dimensions;
+    std::vector<uint8_t> bytes;        // types smaller than a byte one per byte
+    std::vector<std::string> strings;  // instead of bytes
+    bool operator==(const AttributeTensor&) const = default;
+  };
+  // One of the lists, the text or the tensor.
   struct Attribute {
     std::string name;
     std::vector<int64_t> ints;
     std::vector<float> floats;
     std::string text;
+    std::vector<std::string> strings = {};
+    std::vector<AttributeTensor> tensor = {};  // at most one
     bool operator==(const Attribute&) const = default;
   };
   std::string domain, op_type;
@@ -193,7 +206,16 @@ struct Generic {
   bool operator==(const Generic&) const = default;
 };
 
-using Kernel = std::variant<Convolution, TransposedConvolution, MatrixProduct, Pooling, Upsampling, Elementwise, Softmax, Reorder, Generic>;
+// An operator on values whose shapes (or whose existence) only the run knows: one function for all its nodes with the same types. Attributes
+// and shapes reach it at run time. Operators that the driver computes itself (Action) need no code.
+struct Dynamic {
+  Action action = Action::kernel;
+  std::string domain, op_type;
+  std::vector<int32_t> input_types = {}, output_types = {};  // 0: absent, or not known
+  bool operator==(const Dynamic&) const = default;
+};
+
+using Kernel = std::variant<Convolution, TransposedConvolution, MatrixProduct, Pooling, Upsampling, Elementwise, Softmax, Reorder, Generic, Dynamic>;
 
 using BufferId = uint32_t;
 inline constexpr BufferId no_buffer = UINT32_MAX;
@@ -205,18 +227,48 @@ struct Buffer {
   uint64_t bytes = 0;
 };
 
+// A value that dynamic steps read or make. One with a buffer has its memory, type and shape from the start.
+using ValueId = uint32_t;
+struct ProgramValue {
+  int32_t kind = 0, type = 0;  // LATHE_KIND_...
+  BufferId buffer = no_buffer;
+  std::vector<int64_t> dimensions = {};  // with a buffer
+  bool encoded_strings = false;          // the buffer holds strings as encode_strings (plan/pack.hpp) lays them out
+};
+
+struct Program;
+
+// What a step on run-time values needs beyond its kernel.
+struct DynamicDetails {
+  struct Body {
+    std::shared_ptr<const Program> program;  // its weights are the outermost program's
+    std::vector<ValueId> captures;           // values of the enclosing program: the body's inputs behind the formal ones
+    BufferId arena = no_buffer;              // where the body's arena lies in the enclosing one
+  };
+  std::vector<ValueId> inputs, outputs;  // of the node; no_value: absent
+  std::vector<ValueId> last;             // values without a buffer that no later step reads
+  std::vector<Generic::Attribute> attributes;
+  std::vector<Body> bodies;   // of If: then, else
+  bool shapes_known = false;  // of everything it reads and makes: the shape function need not be called
+};
+
 struct Step {
   Kernel kernel;
   std::vector<BufferId> arguments;
   std::string name;   // "conv2d 3x3 s1 64->64 80x80"
   std::string nodes;  // the model's nodes, joined by ','
   uint64_t flops = 0, bytes = 0;
+  std::shared_ptr<const DynamicDetails> dynamic = nullptr;  // of Dynamic kernels; `arguments` are then the buffers of its values
 };
 
 struct TensorInterface {
   std::string name;
   int32_t type = 0;
-  std::vector<int64_t> dimensions;
+  std::vector<int64_t> dimensions;        // -1: only the run knows
+  std::vector<std::string> symbols = {};  // names of dimensions that are not fixed, "" where there is none
+  int32_t kind = 0;                       // LATHE_KIND_...
+  bool ranked = true;                     // false: `dimensions` says nothing
+  ValueId value = no_value;               // when it is a run-time value
 };
 
 struct Program {
@@ -225,6 +277,7 @@ struct Program {
   std::vector<Step> steps;       // in order
   std::vector<uint8_t> weights;  // packed constants, each 64-byte aligned
   uint64_t arena_bytes = 0;
+  std::vector<ProgramValue> values;
 };
 
 }  // namespace lathe::llvm_cpu

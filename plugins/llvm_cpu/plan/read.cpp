@@ -26,9 +26,20 @@ class Reader {
  public:
   explicit Reader(const lathe_graph& graph) : graph_(graph) {}
 
-  Network read() {
+  // `outer` is the enclosing network of a body; what the body captures of it (no constants) is appended to `captured`.
+  Network read(const Network* outer = nullptr, std::vector<TensorId>* captured = nullptr) {
     for (size_t i = 0; i < graph_.value_count; ++i) add_value(*LATHE_AT(lathe_value, graph_.values, graph_.value_stride, i));
     for (size_t i = 0; i < graph_.input_count; ++i) network_.inputs.push_back(graph_.inputs[i]);
+    for (size_t i = 0; outer && i < graph_.capture_count; ++i) {
+      const lathe_capture& capture = graph_.captures[i];
+      Tensor& inner = network_.tensors.at(capture.inner);
+      const std::string name = inner.name;
+      inner = outer->at(capture.outer);
+      inner.name = name;
+      if (inner.constant) continue;
+      network_.inputs.push_back(capture.inner);
+      captured->push_back(capture.outer);
+    }
     for (size_t i = 0; i < graph_.output_count; ++i) network_.outputs.push_back(graph_.outputs[i]);
     note_uses();
     for (size_t i = 0; i < graph_.node_count; ++i) add_node(*LATHE_AT(lathe_node, graph_.nodes, graph_.node_stride, i));
@@ -44,19 +55,28 @@ class Reader {
       for (size_t k = 0; k < node.input_count; ++k)
         if (node.inputs[k] != LATHE_NONE) used_[node.inputs[k]] = true;
     }
+    for (size_t i = 0; i < graph_.subgraph_count; ++i) {
+      const lathe_graph& body = *LATHE_AT(lathe_graph, graph_.subgraphs, graph_.subgraph_stride, i);
+      for (size_t k = 0; k < body.capture_count; ++k) used_[body.captures[k].outer] = true;
+    }
   }
 
   void add_value(const lathe_value& value) {
-    Tensor tensor{text(value.name), value.type, {}, nullptr, false};
+    Tensor tensor{text(value.name), value.type, {}};
     if (value.tensor != LATHE_NONE) {
       const lathe_tensor& constant = *LATHE_AT(lathe_tensor, graph_.tensors, graph_.tensor_stride, value.tensor);
       tensor.constant = true;
       tensor.type = constant.type;
       tensor.data = constant.data;
+      tensor.strings = constant.strings;
       tensor.dimensions.assign(constant.dimensions, constant.dimensions + constant.rank);
     } else {
-      for (int32_t d = 0; d < value.rank; ++d) tensor.dimensions.push_back(value.dimensions[d].value);
-      if (value.rank < 0) tensor.dimensions = {-1};
+      tensor.kind = value.kind;
+      tensor.ranked = value.rank >= 0;
+      for (int32_t d = 0; d < value.rank; ++d) {
+        tensor.dimensions.push_back(value.dimensions[d].value);
+        tensor.symbols.push_back(text(value.dimensions[d].symbol));
+      }
     }
     network_.tensors.push_back(std::move(tensor));
   }
@@ -131,11 +151,7 @@ class Reader {
 
   void add_node(const lathe_node& node) {
     node_ = &node;
-    for (size_t i = 0; i < node.output_count; ++i) {
-      if (out(i) == no_tensor) continue;
-      for (const int64_t d : dimensions(out(i)))
-        if (d < 0) throw std::runtime_error("the shape of '" + tensor(out(i)).name + "' is not constant");
-    }
+    if (is_dynamic(network_, node)) return void(push(read_dynamic(graph_, node, network_)));
     using Method = bool (Reader::*)();
     static const std::map<std::string_view, Method> methods = {{"Conv", &Reader::convolution},
                                                                {"ConvTranspose", &Reader::transposed_convolution},
@@ -181,26 +197,7 @@ class Reader {
 
   void generic() {
     Operation o = make(Kind::generic, {node_->inputs, node_->inputs + node_->input_count}, {node_->outputs, node_->outputs + node_->output_count});
-    for (size_t i = 0; i < node_->attribute_count; ++i) {
-      const lathe_attribute* a = LATHE_AT(lathe_attribute, node_->attributes, node_->attribute_stride, i);
-      Generic::Attribute copy{text(a->name), {}, {}, {}};
-      switch (a->kind) {
-        case LATHE_ATTRIBUTE_INT:
-        case LATHE_ATTRIBUTE_INTS:
-          copy.ints.assign(a->ints, a->ints + a->count);
-          break;
-        case LATHE_ATTRIBUTE_FLOAT:
-        case LATHE_ATTRIBUTE_FLOATS:
-          copy.floats.assign(a->floats, a->floats + a->count);
-          break;
-        case LATHE_ATTRIBUTE_STRING:
-          copy.text = text(a->strings[0]);
-          break;
-        default:
-          throw std::runtime_error("attribute '" + copy.name + "' of node '" + text(node_->name) + "' is of a kind that has no kernel");
-      }
-      o.attributes.push_back(std::move(copy));
-    }
+    o.attributes = read_attributes(graph_, *node_);
     push(std::move(o));
   }
 
@@ -723,5 +720,11 @@ class Reader {
 }  // namespace
 
 Network read(const lathe_graph& graph) { return Reader(graph).read(); }
+
+Operation::Body read_body(const lathe_graph& body, const Network& outer, std::vector<TensorId>& captured) {
+  const size_t before = captured.size();
+  auto network = std::make_shared<Network>(Reader(body).read(&outer, &captured));
+  return {std::move(network), captured.size() - before};
+}
 
 }  // namespace lathe::llvm_cpu

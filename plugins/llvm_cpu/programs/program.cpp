@@ -49,13 +49,42 @@ bool read_file(const char* path, File* file) {
 
 bool contains(const char* header, size_t size, const char* text) { return memmem(header, size, text, strlen(text)) != nullptr; }
 
+constexpr uint64_t most_rank = 64;
+
+// Raw bytes have no shape of their own, so the model's must be fixed.
+bool has_fixed_shape(const char* path, const lathe_artifact_tensor& declared) {
+  bool fixed = declared.rank >= 0 && declared.kind == LATHE_ARTIFACT_TENSOR;
+  for (int32_t d = 0; fixed && d < declared.rank; ++d) fixed = declared.dimensions[d] >= 0;
+  if (!fixed) fprintf(stderr, "error: input '%s' has no fixed shape, so '%s' has to be a .npy file\n", declared.name, path);
+  return fixed;
+}
+
+// The numbers between the brackets of 'shape': (1, 3, 640, 640).
+bool read_shape(const char* header, size_t size, lathe_model_tensor* tensor) {
+  const char* at = static_cast<const char*>(memmem(header, size, "'shape': (", 10));
+  auto* dimensions = static_cast<int64_t*>(calloc(most_rank, sizeof(int64_t)));
+  if (!at || !dimensions) return false;
+  const char* end = header + size;
+  tensor->rank = 0;
+  tensor->dimensions = dimensions;
+  for (at += 10; at < end && *at != ')'; ++at) {
+    if (*at == ',' || *at == ' ') continue;
+    if (*at < '0' || *at > '9' || tensor->rank == most_rank) return false;
+    int64_t& d = dimensions[tensor->rank++];
+    for (; at < end && *at >= '0' && *at <= '9'; ++at) d = d * 10 + (*at - '0');
+    --at;
+  }
+  return at < end;
+}
+
 // One input from a .npy file (NumPy's format description, versions 1 to 3) or raw bytes.
 bool read_input(const char* path, const lathe_artifact_tensor& declared, lathe_model_tensor* tensor) {
   File file;
   if (!read_file(path, &file)) return false;
-  *tensor = {sizeof *tensor, declared.type, static_cast<uint64_t>(declared.rank), declared.dimensions, file.bytes, file.size};
+  *tensor = {sizeof *tensor, declared.type, 0, declared.dimensions, file.bytes, file.size, LATHE_ARTIFACT_TENSOR, 0, nullptr, 0};
+  if (declared.rank >= 0) tensor->rank = static_cast<uint64_t>(declared.rank);
   const size_t length = strlen(path);
-  if (length < 4 || strcmp(path + length - 4, ".npy") != 0) return true;
+  if (length < 4 || strcmp(path + length - 4, ".npy") != 0) return has_fixed_shape(path, declared);
   if (file.size < 12 || memcmp(file.bytes, "\x93NUMPY", 6) != 0) {
     fprintf(stderr, "error: '%s' is no .npy file\n", path);
     return false;
@@ -71,6 +100,10 @@ bool read_input(const char* path, const lathe_artifact_tensor& declared, lathe_m
       !contains(file.bytes + begin, header, "'fortran_order': False")) {
     fprintf(stderr, "error: '%s' does not hold row-major numbers of the type that input '%s' wants (%s)\n", path, declared.name,
             type ? type : "none that NumPy has");
+    return false;
+  }
+  if (!read_shape(file.bytes + begin, header, tensor)) {
+    fprintf(stderr, "error: '%s' does not say its shape as NumPy does\n", path);
     return false;
   }
   tensor->data = file.bytes + begin + header;
@@ -145,7 +178,13 @@ int usage(const char* program) {
   for (uint32_t i = 0; i < lathe_artifact_1.input_count; ++i) {
     const lathe_artifact_tensor& t = lathe_artifact_1.inputs[i];
     fprintf(stderr, "  %s", t.name);
-    for (int32_t d = 0; d < t.rank; ++d) fprintf(stderr, "%s%lld", d ? "x" : " ", static_cast<long long>(t.dimensions[d]));
+    for (int32_t d = 0; d < t.rank; ++d) {
+      const char* name = t.symbols && t.symbols[d] ? t.symbols[d] : "?";
+      if (t.dimensions[d] < 0)
+        fprintf(stderr, "%s%s", d ? "x" : " ", name);
+      else
+        fprintf(stderr, "%s%lld", d ? "x" : " ", static_cast<long long>(t.dimensions[d]));
+    }
     fprintf(stderr, " %s\n", numpy_type(t.type) ? numpy_type(t.type) : "(raw)");
   }
   return 2;

@@ -72,7 +72,16 @@ void* keep_output(void* context, uint32_t output, int32_t, const int64_t* dimens
 bool run(lathe_model* model, const lathe_artifact& table, Block* inputs, Block* outputs, lathe_model_tensor* tensors) {
   for (uint32_t i = 0; i < table.input_count; ++i) {
     if (!read_block(&inputs[i])) return false;
-    tensors[i] = {sizeof(lathe_model_tensor), table.inputs[i].type, inputs[i].rank, inputs[i].dimensions, inputs[i].data, inputs[i].bytes};
+    tensors[i] = {sizeof(lathe_model_tensor),
+                  table.inputs[i].type,
+                  inputs[i].rank,
+                  inputs[i].dimensions,
+                  inputs[i].data,
+                  inputs[i].bytes,
+                  LATHE_ARTIFACT_TENSOR,
+                  0,
+                  nullptr,
+                  0};
   }
   lathe_model_run_request request{};
   request.struct_size = sizeof request;

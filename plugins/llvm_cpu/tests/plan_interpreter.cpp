@@ -331,6 +331,8 @@ class Interpreter {
     if (error) throw std::runtime_error(error);
   }
 
+  void execute(const Dynamic& k) { throw std::runtime_error(k.op_type + " on run-time values is the artifact's driver's"); }
+
   const Program& program_;
   const Machine& machine_;
   std::vector<Bytes> inputs_, outputs_;

@@ -4,6 +4,9 @@
     model = lathe_runtime.Model("yolov8n.so", threads=2)      # an artifact or a package folder
     boxes = model.run(images)[0]                              # numpy arrays in the order of model.inputs, or by name: model.run(images=x)
 
+Strings are arrays of Python's str (dtype object). A sequence is a list of arrays; an optional is None when it is empty. Types that numpy lacks are arrays
+of their bytes (bfloat16: uint16, float8: uint8, types smaller than a byte: uint8, flat, packed as in the file).
+
 The library is looked for in LATHE_RUNTIME (a path), beside this file, in ../.. from it as installed, then where the system finds libraries.
 Every failure is a RuntimeError with the library's sentence. A Model is used by one thread at a time.
 """
@@ -14,7 +17,9 @@ from collections import namedtuple
 
 import numpy
 
-TensorInfo = namedtuple("TensorInfo", "name dtype shape")  # shape: None where only a run knows the size
+# shape: a dimension is None, or its name, where only a run knows the size; all of it is None where the rank is not known either.
+# kind: "tensor", "sequence", "optional" or "optional sequence"; dtype and shape are then those of the elements.
+TensorInfo = namedtuple("TensorInfo", "name dtype shape kind")
 KernelTime = namedtuple("KernelTime", "kernel nodes origin runs nanoseconds flops bytes")
 
 # ONNX's TensorProto.DataType numbers that numpy has types for.
@@ -23,6 +28,11 @@ _DTYPES = {
     9: numpy.bool_, 10: numpy.float16, 11: numpy.float64, 12: numpy.uint32, 13: numpy.uint64, 14: numpy.complex64, 15: numpy.complex128,
 }
 _NUMBERS = {numpy.dtype(t): n for n, t in _DTYPES.items()}
+_STRING = 8
+# How arrays of types that numpy lacks are handed over, and which of them lie several to a byte (elements per byte).
+_RAW = {16: numpy.uint16, 17: numpy.uint8, 18: numpy.uint8, 19: numpy.uint8, 20: numpy.uint8, 24: numpy.uint8}
+_PACKED = {21: 2, 22: 2, 23: 2, 25: 4, 26: 4}
+_KINDS = ("tensor", "sequence", "optional", "optional sequence")
 
 
 class _Options(ctypes.Structure):
@@ -32,9 +42,15 @@ class _Options(ctypes.Structure):
 
 class _Tensor(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_uint32), ("type", ctypes.c_int32), ("rank", ctypes.c_uint64),
-                ("dimensions", ctypes.POINTER(ctypes.c_int64)), ("data", ctypes.c_void_p), ("bytes", ctypes.c_uint64)]
+                ("dimensions", ctypes.POINTER(ctypes.c_int64)), ("data", ctypes.c_void_p), ("bytes", ctypes.c_uint64),
+                ("kind", ctypes.c_int32), ("absent", ctypes.c_int32), ("elements", ctypes.c_void_p), ("element_count", ctypes.c_uint64)]
 
 
+class _String(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_uint64)]
+
+
+_Put = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_uint32, ctypes.POINTER(_Tensor))
 _Allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int32, ctypes.POINTER(ctypes.c_int64),
                              ctypes.c_uint64, ctypes.c_uint64)
 
@@ -42,11 +58,12 @@ _Allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, 
 class _Run(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_uint32), ("reserved", ctypes.c_uint32), ("inputs", ctypes.POINTER(_Tensor)),
                 ("outputs", ctypes.POINTER(_Tensor)), ("input_count", ctypes.c_uint32), ("output_count", ctypes.c_uint32),
-                ("context", ctypes.c_void_p), ("allocate", _Allocate)]
+                ("context", ctypes.c_void_p), ("allocate", _Allocate), ("put", _Put)]
 
 
 class _ArtifactTensor(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("rank", ctypes.c_int32), ("dimensions", ctypes.POINTER(ctypes.c_int64))]
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("rank", ctypes.c_int32), ("dimensions", ctypes.POINTER(ctypes.c_int64)),
+                ("symbols", ctypes.POINTER(ctypes.c_char_p)), ("kind", ctypes.c_int32), ("reserved", ctypes.c_int32)]
 
 
 class _Kernel(ctypes.Structure):
@@ -84,6 +101,68 @@ def _load_library():
     return library
 
 
+def _empty(kind, shape, size):
+    if kind in _PACKED:
+        return numpy.empty(size, numpy.uint8)
+    return numpy.empty(shape, _DTYPES.get(kind) or _RAW[kind])
+
+
+def _fill_tensor(slot, info, kind, value, keep):
+    """One tensor as the library takes it; `keep` holds what it points to."""
+    shape = numpy.shape(value)
+    if kind == _STRING:
+        texts = [t.encode() if isinstance(t, str) else bytes(t) for t in numpy.asarray(value, object).ravel()]
+        buffers = [ctypes.create_string_buffer(t, len(t) + 1) for t in texts]
+        data = (_String * max(1, len(texts)))(*[_String(ctypes.addressof(b), len(t)) for b, t in zip(buffers, texts)])
+        keep += [buffers, data]
+        address, size = ctypes.addressof(data), len(texts) * ctypes.sizeof(_String)
+    else:
+        array = numpy.ascontiguousarray(value)
+        if kind not in _PACKED and array.dtype != info.dtype:
+            raise RuntimeError(f"input '{info.name}' has numpy type {array.dtype}; the model wants {info.dtype}")
+        if kind in _PACKED:
+            if info.shape is None or any(not isinstance(d, int) for d in info.shape):
+                raise RuntimeError(f"input '{info.name}' has several elements to a byte and no fixed shape, which arrays cannot say")
+            shape = info.shape
+        keep.append(array)
+        address, size = array.ctypes.data, array.nbytes
+    dimensions = (ctypes.c_int64 * max(1, len(shape)))(*shape)
+    slot.struct_size, slot.type, slot.rank = ctypes.sizeof(_Tensor), kind, len(shape)
+    slot.dimensions, slot.data, slot.bytes = dimensions, address, size
+
+
+def _fill(slot, info, kind, value, keep):
+    slot.struct_size, slot.type, slot.kind = ctypes.sizeof(_Tensor), kind, _KINDS.index(info.kind)
+    if value is None and "optional" in info.kind:
+        slot.absent = 1
+    elif "sequence" in info.kind:
+        elements = (_Tensor * max(1, len(value)))()
+        for element, part in zip(elements, value):
+            _fill_tensor(element, info, kind, part, keep)
+        keep.append(elements)
+        slot.elements, slot.element_count = ctypes.addressof(elements), len(value)
+    else:
+        _fill_tensor(slot, info, kind, value, keep)
+
+
+def _value(tensor):
+    """A copy of what the library hands over: an array, a list of arrays, or None."""
+    if tensor.absent:
+        return None
+    if "sequence" in _KINDS[tensor.kind]:
+        elements = ctypes.cast(tensor.elements, ctypes.POINTER(_Tensor))
+        return [_value(elements[i]) for i in range(tensor.element_count)]
+    shape = tuple(tensor.dimensions[: tensor.rank])
+    if tensor.type == _STRING:
+        entries = ctypes.cast(tensor.data, ctypes.POINTER(_String))
+        result = numpy.empty(shape, object)
+        result.reshape(-1)[:] = [ctypes.string_at(entries[i].data, entries[i].size).decode() for i in range(result.size)]
+        return result
+    result = _empty(tensor.type, shape, tensor.bytes)
+    ctypes.memmove(result.ctypes.data, tensor.data, tensor.bytes)
+    return result
+
+
 class Model:
     """An opened artifact: `inputs` and `outputs` are lists of TensorInfo."""
 
@@ -103,13 +182,20 @@ class Model:
         self._check(code)
         table = self._library.lathe_model_describe(self._handle).contents
         self.triple, self.features = table.triple.decode(), table.features.decode()
-        self.inputs = [self._info(table.inputs[i]) for i in range(table.input_count)]
-        self.outputs = [self._info(table.outputs[i]) for i in range(table.output_count)]
+        inputs = [self._info(table.inputs[i]) for i in range(table.input_count)]
+        self.inputs, self._input_types = [info for info, _ in inputs], [kind for _, kind in inputs]
+        self.outputs = [self._info(table.outputs[i])[0] for i in range(table.output_count)]
 
     @staticmethod
     def _info(tensor):
-        shape = tuple(d if d >= 0 else None for d in tensor.dimensions[: tensor.rank])
-        return TensorInfo(tensor.name.decode(), numpy.dtype(_DTYPES.get(tensor.type, numpy.void)), shape)
+        def dimension(i):
+            symbol = tensor.symbols[i] if tensor.symbols else None
+            return tensor.dimensions[i] if tensor.dimensions[i] >= 0 else symbol.decode() if symbol else None
+
+        shape = tuple(dimension(i) for i in range(tensor.rank)) if tensor.rank >= 0 else None
+        dtype = numpy.dtype(object) if tensor.type == _STRING else numpy.dtype(_DTYPES.get(tensor.type, _RAW.get(tensor.type, numpy.uint8)))
+        info = TensorInfo(tensor.name.decode(), dtype, shape, _KINDS[tensor.kind])
+        return info, tensor.type
 
     def _check(self, code):
         if code != 0:
@@ -125,22 +211,22 @@ class Model:
             arrays.append(named.pop(info.name))
         if named or len(arrays) > len(self.inputs):
             raise RuntimeError(f"the model has no input {', '.join(named) or len(arrays)}; it wants {', '.join(i.name for i in self.inputs)}")
-        arrays = [numpy.ascontiguousarray(a) for a in arrays]
+        keep = []
         given = (_Tensor * max(1, len(arrays)))()
-        for slot, info, array in zip(given, self.inputs, arrays):
-            if array.dtype not in _NUMBERS:
-                raise RuntimeError(f"input '{info.name}' has numpy type {array.dtype}; the model wants {info.dtype}")
-            dimensions = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
-            slot.struct_size, slot.type, slot.rank = ctypes.sizeof(_Tensor), _NUMBERS[array.dtype], array.ndim
-            slot.dimensions, slot.data, slot.bytes = dimensions, array.ctypes.data, array.nbytes
+        for slot, info, kind, value in zip(given, self.inputs, self._input_types, arrays):
+            _fill(slot, info, kind, value, keep)
         results = [None] * len(self.outputs)
 
-        def allocate(_context, output, kind, dimensions, rank, _bytes):
-            results[output] = numpy.empty(dimensions[:rank], _DTYPES[kind])
-            return results[output].ctypes.data
+        def allocate(_context, output, kind, dimensions, rank, size):
+            results[output] = _empty(kind, tuple(dimensions[:rank]), size)
+            return results[output].ctypes.data or 64  # an empty array's address is never used
 
-        callback = _Allocate(allocate)
-        request = _Run(ctypes.sizeof(_Run), 0, given, None, len(arrays), len(results), None, callback)
+        def put(_context, output, value):
+            results[output] = _value(value.contents)
+            return 0
+
+        callbacks = _Allocate(allocate), _Put(put)
+        request = _Run(ctypes.sizeof(_Run), 0, given, None, len(arrays), len(results), None, *callbacks)
         self._check(self._library.lathe_model_run(self._handle, ctypes.byref(request)))
         return results
 

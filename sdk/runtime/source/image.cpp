@@ -69,16 +69,27 @@ uint64_t symbol_address(const Image& image, const char* name) {
   return 0;
 }
 
-bool read_tensors(const Image& image, const lathe_artifact_tensor* source, uint32_t count, lathe_artifact_tensor* out) {
+// `symbols` are where names of dimensions go, behind those that are there.
+bool read_tensors(const Image& image, const lathe_artifact_tensor* source, uint32_t count, lathe_artifact_tensor* out, const char** symbols) {
   const lathe_artifact_tensor* tensors = image.array<lathe_artifact_tensor>(reinterpret_cast<uintptr_t>(source), count);
   if (!tensors) return count == 0;
   for (uint32_t i = 0; i < count; ++i) {
     out[i] = tensors[i];
     out[i].name = image.text(tensors[i].name);
-    if (!out[i].name || tensors[i].rank < 0) return false;
-    if (tensors[i].rank == 0) continue;
-    out[i].dimensions = image.array<int64_t>(reinterpret_cast<uintptr_t>(tensors[i].dimensions), static_cast<uint64_t>(tensors[i].rank));
+    out[i].symbols = nullptr;
+    if (!out[i].name || tensors[i].rank < -1 || tensors[i].rank > most_dimensions) return false;
+    if (tensors[i].rank <= 0) continue;
+    const auto rank = static_cast<uint64_t>(tensors[i].rank);
+    out[i].dimensions = image.array<int64_t>(reinterpret_cast<uintptr_t>(tensors[i].dimensions), rank);
     if (!out[i].dimensions) return false;
+    if (!tensors[i].symbols) continue;
+    const char* const* names = image.array<const char*>(reinterpret_cast<uintptr_t>(tensors[i].symbols), rank);
+    if (!names) return false;
+    out[i].symbols = symbols + i * most_dimensions;
+    for (uint64_t d = 0; d < rank; ++d) {
+      symbols[i * most_dimensions + d] = names[d] ? image.text(names[d]) : nullptr;
+      if (names[d] && !symbols[i * most_dimensions + d]) return false;
+    }
   }
   return true;
 }
@@ -108,6 +119,7 @@ void say(Message* message, const char* format, ...) {
 Description::~Description() {
   free(tensors);
   free(kernels);
+  free(symbols);
 }
 
 bool read_description(const uint8_t* bytes, uint64_t size, const char* name, Description* description, Message* message) {
@@ -162,12 +174,14 @@ bool read_description(const uint8_t* bytes, uint64_t size, const char* name, Des
   if (sound) {
     description->tensors = static_cast<lathe_artifact_tensor*>(calloc(tensors + 1, sizeof(lathe_artifact_tensor)));
     description->kernels = static_cast<lathe_artifact_kernel*>(calloc(copy.kernel_count + uint64_t{1}, sizeof(lathe_artifact_kernel)));
-    if (!description->tensors || !description->kernels) {
+    description->symbols = static_cast<const char**>(calloc((tensors + 1) * most_dimensions, sizeof(const char*)));
+    if (!description->tensors || !description->kernels || !description->symbols) {
       say(message, "there is no memory to read the header of '%s'", name);
       return false;
     }
-    sound = read_tensors(image, table->inputs, copy.input_count, description->tensors) &&
-            read_tensors(image, table->outputs, copy.output_count, description->tensors + copy.input_count) &&
+    sound = read_tensors(image, table->inputs, copy.input_count, description->tensors, description->symbols) &&
+            read_tensors(image, table->outputs, copy.output_count, description->tensors + copy.input_count,
+                         description->symbols + copy.input_count * uint64_t{most_dimensions}) &&
             read_kernels(image, table->kernels, copy.kernel_count, description->kernels);
   }
   if (!sound) {

@@ -11,12 +11,15 @@ struct Message {
 };
 __attribute__((format(printf, 2, 3))) void say(Message* message, const char* format, ...);
 
+inline constexpr int32_t most_dimensions = 64;  // of a tensor
+
 struct Description {
   lathe_artifact table{};                    // pointers lead into the file's bytes and the arrays below; prepare and run are null
   uint16_t machine = 0;                      // ELF's e_machine
   const void* weights = nullptr;             // in the file's bytes
   lathe_artifact_tensor* tensors = nullptr;  // inputs, then outputs; malloc
   lathe_artifact_kernel* kernels = nullptr;  // malloc
+  const char** symbols = nullptr;            // most_dimensions per tensor: names of dimensions
 
   Description() = default;
   Description(const Description&) = delete;

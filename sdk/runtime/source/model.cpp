@@ -40,10 +40,11 @@ struct lathe_model {
 
   void* scratch = nullptr;
   uint64_t scratch_bytes = 0, scratch_needed = 0;
-  // One block of numbers: per input its dimensions (those last prepared for), then per output; and arrays of pointers to them.
+  // One block of numbers: per input its dimensions (those last prepared for), then per output; and arrays of pointers to them. Tensors of unknown
+  // rank have none.
   int64_t* numbers = nullptr;
   int64_t** shapes = nullptr;  // inputs, then outputs
-  void** data = nullptr;       // inputs, then outputs
+  void** data = nullptr;       // outputs
   bool prepared = false;
 
   Package* package = nullptr;  // set: this model is a package's stages, and of the above only error, ready and table are used
@@ -112,13 +113,16 @@ int32_t start_threads(lathe_model* model, uint32_t count) {
   return LATHE_RUNTIME_OK;
 }
 
+// The dimensions that are kept for an input or output.
+uint64_t known_rank(const lathe_artifact_tensor& t) { return t.rank < 0 ? 0 : static_cast<uint64_t>(t.rank); }
+
 // The last part of opening, once table and code are known.
 int32_t finish(lathe_model* model, const lathe_model_options& options) {
   const lathe_artifact& table = *model->table;
   uint64_t ranks = 0, tensors = uint64_t{table.input_count} + table.output_count;
   for (uint64_t i = 0; i < tensors; ++i) {
     const lathe_artifact_tensor& t = i < table.input_count ? table.inputs[i] : table.outputs[i - table.input_count];
-    ranks += static_cast<uint64_t>(t.rank);
+    ranks += known_rank(t);
   }
   model->numbers = static_cast<int64_t*>(calloc(ranks + 1, sizeof(int64_t)));
   model->shapes = static_cast<int64_t**>(calloc(tensors + 1, sizeof(int64_t*)));
@@ -132,7 +136,7 @@ int32_t finish(lathe_model* model, const lathe_model_options& options) {
   for (uint64_t i = 0; i < tensors; ++i) {
     const lathe_artifact_tensor& t = i < table.input_count ? table.inputs[i] : table.outputs[i - table.input_count];
     model->shapes[i] = model->numbers + ranks;
-    ranks += static_cast<uint64_t>(t.rank);
+    ranks += known_rank(t);
   }
   if (options.check_weights) {
     uint8_t digest[32];
@@ -225,12 +229,12 @@ int32_t reserve_scratch(lathe_model* model, uint64_t bytes) {
   return LATHE_RUNTIME_OK;
 }
 
-// Brings output shapes and scratch size up to date with the input shapes in model->shapes.
-int32_t prepare(lathe_model* model) {
+// Brings output shapes and scratch size up to date with the inputs' shapes.
+int32_t prepare(lathe_model* model, const lathe_model_tensor* inputs) {
   lathe_artifact_plan plan{};
   plan.struct_size = sizeof plan;
   plan.output_dimensions = model->shapes + model->table->input_count;
-  model->prepared = model->code->prepare(model->shapes, model->threads.count, &plan) == 0;
+  model->prepared = model->code->prepare(inputs, model->threads.count, &plan) == LATHE_ARTIFACT_DONE;
   if (!model->prepared) {
     say(&model->error, "the model does not take inputs of these shapes");
     return LATHE_RUNTIME_USAGE;
@@ -239,13 +243,13 @@ int32_t prepare(lathe_model* model) {
   return LATHE_RUNTIME_OK;
 }
 
-// Text of a shape: "1x3x640x640", "?" where a dimension is not fixed.
-void print_shape(char* text, size_t size, const int64_t* dimensions, uint64_t rank) {
+// Text of a shape: "1x3x640x640"; "?" or the name of a dimension that is not fixed.
+void print_shape(char* text, size_t size, const int64_t* dimensions, uint64_t rank, const char* const* symbols = nullptr) {
   size_t used = 0;
   text[0] = 0;
   for (uint64_t i = 0; i < rank && used + 1 < size; ++i) {
     const char* separator = i ? "x" : "";
-    const int n = dimensions[i] < 0 ? snprintf(text + used, size - used, "%s?", separator)
+    const int n = dimensions[i] < 0 ? snprintf(text + used, size - used, "%s%s", separator, symbols && symbols[i] ? symbols[i] : "?")
                                     : snprintf(text + used, size - used, "%s%lld", separator, static_cast<long long>(dimensions[i]));
     if (n > 0) used += static_cast<size_t>(n);
   }
@@ -253,18 +257,40 @@ void print_shape(char* text, size_t size, const int64_t* dimensions, uint64_t ra
 }
 
 bool shape_fits(const lathe_artifact_tensor& declared, const int64_t* dimensions, uint64_t rank) {
-  if (rank != static_cast<uint64_t>(declared.rank)) return false;
+  if (declared.rank >= 0 && rank != static_cast<uint64_t>(declared.rank)) return false;
+  if (rank > most_dimensions) return false;
   for (uint64_t i = 0; i < rank; ++i)
-    if (dimensions[i] < 0 || (declared.dimensions[i] >= 0 && declared.dimensions[i] != dimensions[i])) return false;
+    if (dimensions[i] < 0 || (declared.rank >= 0 && declared.dimensions[i] >= 0 && declared.dimensions[i] != dimensions[i])) return false;
   return true;
 }
 
 int32_t refuse_shape(lathe_model* model, const lathe_artifact_tensor& declared, const int64_t* dimensions, uint64_t rank) {
-  char expected[128], found[128];
-  print_shape(expected, sizeof expected, declared.dimensions, static_cast<uint64_t>(declared.rank));
-  print_shape(found, sizeof found, dimensions, rank);
+  char expected[128] = "at most 64 dimensions", found[128];
+  if (declared.rank >= 0) print_shape(expected, sizeof expected, declared.dimensions, static_cast<uint64_t>(declared.rank), declared.symbols);
+  print_shape(found, sizeof found, dimensions, rank < most_dimensions ? rank : most_dimensions);
   say(&model->error, "input '%s' has shape %s; expected %s", declared.name, found, expected);
   return LATHE_RUNTIME_USAGE;
+}
+
+// Whether dimensions of the same name have the same size in all inputs.
+int32_t check_symbols(lathe_model* model, const lathe_model_tensor* inputs) {
+  const lathe_artifact& table = *model->table;
+  for (uint32_t i = 0; i < table.input_count; ++i)
+    for (int32_t d = 0; table.inputs[i].symbols && d < table.inputs[i].rank; ++d) {
+      const char* symbol = table.inputs[i].symbols[d];
+      if (!symbol || table.inputs[i].kind != LATHE_ARTIFACT_TENSOR) continue;
+      for (uint32_t k = 0; k <= i; ++k)
+        for (int32_t e = 0; table.inputs[k].symbols && e < table.inputs[k].rank; ++e) {
+          const char* other = table.inputs[k].symbols[e];
+          if (!other || table.inputs[k].kind != LATHE_ARTIFACT_TENSOR || strcmp(symbol, other) != 0 ||
+              inputs[k].dimensions[e] == inputs[i].dimensions[d])
+            continue;
+          say(&model->error, "dimension '%s' is %lld in input '%s' and %lld in input '%s'", symbol, static_cast<long long>(inputs[k].dimensions[e]),
+              table.inputs[k].name, static_cast<long long>(inputs[i].dimensions[d]), table.inputs[i].name);
+          return LATHE_RUNTIME_USAGE;
+        }
+    }
+  return LATHE_RUNTIME_OK;
 }
 
 // Takes over one input's shape and says whether it differs from the last run's.
@@ -272,6 +298,25 @@ bool take_shape(int64_t* kept, const int64_t* dimensions, uint64_t rank) {
   if (rank == 0 || memcmp(kept, dimensions, rank * sizeof(int64_t)) == 0) return false;
   memcpy(kept, dimensions, rank * sizeof(int64_t));
   return true;
+}
+
+constexpr int32_t type_string = 8;
+
+int32_t check_tensor(lathe_model* model, const lathe_artifact_tensor& declared, const lathe_model_tensor& t) {
+  if (t.type != declared.type) {
+    say(&model->error, "input '%s' has data type %d; expected %d (the numbers are those of ONNX's TensorProto.DataType)", declared.name, t.type,
+        declared.type);
+    return LATHE_RUNTIME_USAGE;
+  }
+  if (!shape_fits(declared, t.dimensions, t.rank)) return refuse_shape(model, declared, t.dimensions, t.rank);
+  uint64_t bytes = lathe_tensor_bytes(t.type, t.dimensions, t.rank);
+  if (t.type == type_string) bytes = lathe_tensor_bytes(15, t.dimensions, t.rank);  // a string's address and size are as large as a complex128
+  if (t.bytes != bytes || (bytes && !t.data)) {
+    say(&model->error, "input '%s' has %llu bytes; expected %llu", declared.name, static_cast<unsigned long long>(t.data ? t.bytes : 0),
+        static_cast<unsigned long long>(bytes));
+    return LATHE_RUNTIME_USAGE;
+  }
+  return LATHE_RUNTIME_OK;
 }
 
 int32_t check_inputs(lathe_model* model, const lathe_model_run_request& request) {
@@ -283,22 +328,25 @@ int32_t check_inputs(lathe_model* model, const lathe_model_run_request& request)
   for (uint32_t i = 0; i < table.input_count; ++i) {
     const lathe_model_tensor& t = request.inputs[i];
     const lathe_artifact_tensor& declared = table.inputs[i];
-    if (t.type != declared.type) {
-      say(&model->error, "input '%s' has data type %d; expected %d (the numbers are those of ONNX's TensorProto.DataType)", declared.name, t.type,
-          declared.type);
+    if (t.kind != declared.kind) {
+      static const char* const kinds[] = {"tensor", "sequence", "optional tensor", "optional sequence"};
+      say(&model->error, "input '%s' is no %s", declared.name, kinds[declared.kind & 3]);
       return LATHE_RUNTIME_USAGE;
     }
-    if (!shape_fits(declared, t.dimensions, t.rank)) return refuse_shape(model, declared, t.dimensions, t.rank);
-    const uint64_t bytes = lathe_tensor_bytes(t.type, t.dimensions, t.rank);
-    if (t.bytes != bytes || (bytes && !t.data)) {
-      say(&model->error, "input '%s' has %llu bytes; expected %llu", declared.name, static_cast<unsigned long long>(t.data ? t.bytes : 0),
-          static_cast<unsigned long long>(bytes));
-      return LATHE_RUNTIME_USAGE;
+    if (t.kind == LATHE_ARTIFACT_TENSOR) {
+      const int32_t code = check_tensor(model, declared, t);
+      if (code != LATHE_RUNTIME_OK) return code;
+      if (take_shape(model->shapes[i], t.dimensions, known_rank(declared))) model->prepared = false;
+      continue;
     }
-    if (take_shape(model->shapes[i], t.dimensions, t.rank)) model->prepared = false;
-    model->data[i] = t.data;
+    if (t.absent && t.kind != LATHE_ARTIFACT_SEQUENCE) continue;
+    const bool single = t.kind == LATHE_ARTIFACT_OPTIONAL;
+    for (uint64_t k = 0; k < (single ? 1 : t.element_count); ++k) {
+      const int32_t code = check_tensor(model, declared, single ? t : t.elements[k]);
+      if (code != LATHE_RUNTIME_OK) return code;
+    }
   }
-  return LATHE_RUNTIME_OK;
+  return check_symbols(model, request.inputs);
 }
 
 int32_t place_outputs(lathe_model* model, const lathe_model_run_request& request) {
@@ -310,20 +358,20 @@ int32_t place_outputs(lathe_model* model, const lathe_model_run_request& request
   for (uint32_t i = 0; i < table.output_count; ++i) {
     const lathe_artifact_tensor& declared = table.outputs[i];
     const int64_t* shape = model->shapes[table.input_count + i];
-    const uint64_t rank = static_cast<uint64_t>(declared.rank);
-    const uint64_t bytes = lathe_tensor_bytes(declared.type, shape, rank);
-    void*& data = model->data[table.input_count + i];
+    const bool tensor = declared.kind == LATHE_ARTIFACT_TENSOR && declared.rank >= 0;
+    const uint64_t rank = known_rank(declared), bytes = tensor ? lathe_tensor_bytes(declared.type, shape, rank) : UINT64_MAX;
+    void*& data = model->data[i];
     data = nullptr;
-    const bool known = bytes != UINT64_MAX;
+    if (bytes == UINT64_MAX) continue;  // only the run knows
     if (request.outputs && request.outputs[i].data) {
       const lathe_model_tensor& given = request.outputs[i];
-      if (!known || given.type != declared.type || given.bytes != bytes) {
+      if (given.type != declared.type || given.bytes != bytes) {
         say(&model->error, "output '%s' was given %llu bytes of data type %d; expected %llu bytes of data type %d", declared.name,
             static_cast<unsigned long long>(given.bytes), given.type, static_cast<unsigned long long>(bytes), declared.type);
         return LATHE_RUNTIME_USAGE;
       }
       data = given.data;
-    } else if (known) {
+    } else {
       if (request.allocate) data = request.allocate(request.context, i, declared.type, shape, rank, bytes);
       if (!data) {
         say(&model->error,
@@ -336,17 +384,43 @@ int32_t place_outputs(lathe_model* model, const lathe_model_run_request& request
   return LATHE_RUNTIME_OK;
 }
 
-struct LateOutputs {
+// What the artifact calls back into while it runs.
+struct Caller {
   lathe_model* model;
   const lathe_model_run_request* request;
 };
 
-// The artifact asks for an output whose shape only the run knows.
-void* allocate_late(void* context, uint32_t output, const int64_t* dimensions, uint64_t bytes) {
-  const LateOutputs& late = *static_cast<LateOutputs*>(context);
-  const lathe_artifact_tensor& declared = late.model->table->outputs[output];
-  if (!late.request->allocate) return nullptr;
-  return late.request->allocate(late.request->context, output, declared.type, dimensions, static_cast<uint64_t>(declared.rank), bytes);
+void* allocate_late(void* context, uint32_t output, const int64_t* dimensions, uint64_t rank, uint64_t bytes) {
+  const Caller& caller = *static_cast<Caller*>(context);
+  const lathe_artifact_tensor& declared = caller.model->table->outputs[output];
+  const lathe_model_run_request& request = *caller.request;
+  char shape[128];
+  print_shape(shape, sizeof shape, dimensions, rank);
+  if (request.outputs && request.outputs[output].data) {
+    const lathe_model_tensor& given = request.outputs[output];
+    if (given.type == declared.type && given.bytes == bytes) return given.data;
+    say(&caller.model->error, "output '%s' has shape %s in this run, which takes %llu bytes; %llu were given", declared.name, shape,
+        static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(given.bytes));
+    return nullptr;
+  }
+  void* memory = request.allocate ? request.allocate(request.context, output, declared.type, dimensions, rank, bytes) : nullptr;
+  if (!memory)
+    say(&caller.model->error, request.allocate ? "output '%s' of shape %s could not be allocated" : "no memory was given for output '%s' of shape %s",
+        declared.name, shape);
+  return memory;
+}
+
+int32_t put_late(void* context, uint32_t output, const lathe_artifact_value* value) {
+  const Caller& caller = *static_cast<Caller*>(context);
+  if (caller.request->put && caller.request->put(caller.request->context, output, value) == 0) return 0;
+  say(&caller.model->error, "output '%s' is no tensor of numbers, and nothing was given to take it", caller.model->table->outputs[output].name);
+  return 1;
+}
+
+void note_failure(void* context, uint32_t kernel, const char* sentence) {
+  lathe_model* model = static_cast<Caller*>(context)->model;
+  if (kernel < model->table->kernel_count)
+    say(&model->error, "node '%s' (%s): %s", model->table->kernels[kernel].nodes, model->table->kernels[kernel].name, sentence);
 }
 
 }  // namespace
@@ -427,7 +501,7 @@ int32_t lathe_model_output_dimensions(lathe_model* model, const int64_t* const* 
   if (model->package) {
     // What the tables say: a stage's shapes may depend on what an earlier one yields.
     for (uint32_t i = 0; i < model->table->output_count; ++i)
-      if (model->table->outputs[i].rank)
+      if (model->table->outputs[i].rank > 0)
         memcpy(dimensions[i], model->table->outputs[i].dimensions, static_cast<uint64_t>(model->table->outputs[i].rank) * sizeof(int64_t));
     return LATHE_RUNTIME_OK;
   }
@@ -437,16 +511,31 @@ int32_t lathe_model_output_dimensions(lathe_model* model, const int64_t* const* 
   }
   const lathe_artifact& table = *model->table;
   for (uint32_t i = 0; i < table.input_count; ++i) {
-    const uint64_t rank = static_cast<uint64_t>(table.inputs[i].rank);
+    if (table.inputs[i].rank < 0 || table.inputs[i].kind != LATHE_ARTIFACT_TENSOR) {
+      say(&model->error, "input '%s' is no tensor of known rank, so the outputs' shapes cannot be asked ahead of the run", table.inputs[i].name);
+      return LATHE_RUNTIME_USAGE;
+    }
+    const uint64_t rank = known_rank(table.inputs[i]);
     if (!shape_fits(table.inputs[i], input_dimensions[i], rank)) return refuse_shape(model, table.inputs[i], input_dimensions[i], rank);
     if (take_shape(model->shapes[i], input_dimensions[i], rank)) model->prepared = false;
   }
   if (!model->prepared) {
-    const int32_t code = prepare(model);
+    auto* inputs = static_cast<lathe_model_tensor*>(calloc(table.input_count + uint64_t{1}, sizeof(lathe_model_tensor)));
+    if (!inputs) {
+      say(&model->error, "there is no memory for the model's bookkeeping");
+      return LATHE_RUNTIME_FAILED;
+    }
+    for (uint32_t i = 0; i < table.input_count; ++i) {
+      inputs[i].rank = known_rank(table.inputs[i]);
+      inputs[i].dimensions = input_dimensions[i];
+    }
+    int32_t code = check_symbols(model, inputs);
+    if (code == LATHE_RUNTIME_OK) code = prepare(model, inputs);
+    free(inputs);
     if (code != LATHE_RUNTIME_OK) return code;
   }
   for (uint32_t i = 0; i < table.output_count; ++i)
-    if (table.outputs[i].rank)
+    if (table.outputs[i].rank > 0)
       memcpy(dimensions[i], model->shapes[table.input_count + i], static_cast<uint64_t>(table.outputs[i].rank) * sizeof(int64_t));
   return LATHE_RUNTIME_OK;
 }
@@ -459,35 +548,40 @@ int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* reque
     return LATHE_RUNTIME_USAGE;
   }
   int32_t code = check_inputs(model, *request);
-  if (code == LATHE_RUNTIME_OK && !model->prepared) code = prepare(model);
+  if (code == LATHE_RUNTIME_OK && !model->prepared) code = prepare(model, request->inputs);
   if (code == LATHE_RUNTIME_OK) code = reserve_scratch(model, model->scratch_needed);
   if (code == LATHE_RUNTIME_OK) code = place_outputs(model, *request);
   if (code != LATHE_RUNTIME_OK) return code;
-  LateOutputs late{model, request};
+  Caller caller{model, request};
   lathe_artifact_run run{};
   run.struct_size = sizeof run;
-  run.inputs = model->data;
-  run.input_dimensions = model->shapes;
-  run.outputs = model->data + model->table->input_count;
-  run.context = &late;
+  run.inputs = request->inputs;
+  run.outputs = model->data;
+  run.context = &caller;
   run.allocate = allocate_late;
+  run.put = put_late;
+  run.fail = note_failure;
   run.scratch = model->scratch;
   run.weights = model->weights;
   run.threads = &model->threads;
   run.nanoseconds = model->nanoseconds;
   run.clock = now;
+  // The artifact's callbacks have said more, where there is more to say.
+  const auto otherwise = [&](const char* sentence) {
+    if (!model->error.text[0]) say(&model->error, "%s", sentence);
+  };
   switch (model->code->run(&run)) {
-    case 0:
+    case LATHE_ARTIFACT_DONE:
       ++model->runs;
       return LATHE_RUNTIME_OK;
-    case 2:
-      say(&model->error, "an output could not be allocated");
+    case LATHE_ARTIFACT_NO_MEMORY:
+      otherwise("an output or a tensor in between could not be allocated");
       return LATHE_RUNTIME_FAILED;
-    case 3:
-      say(&model->error, "a value in the inputs is out of bounds, such as an index beyond the tensor it points into");
+    case LATHE_ARTIFACT_BAD_DATA:
+      otherwise("a value in the inputs is out of bounds, such as an index beyond the tensor it points into");
       return LATHE_RUNTIME_DATA;
     default:
-      say(&model->error, "the model does not take inputs of these shapes");
+      otherwise("the model does not take inputs of these shapes");
       return LATHE_RUNTIME_USAGE;
   }
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "image.hpp"
 #include "json.hpp"
 
 namespace lathe::runtime {
@@ -20,9 +21,9 @@ constexpr uint64_t largest_document = 16u << 20;
 struct Slot {
   char* name = nullptr;
   int32_t type = 0;
-  uint64_t rank = 0, bytes = 0;
-  int64_t* dimensions = nullptr;  // `rank` of them, at most the rank of its declaration
-  void* data = nullptr;           // the person's bytes, or `own`
+  int32_t kind = 0, declared_rank = 0;
+  lathe_model_tensor value{};     // in this run; of tensors data, shape and bytes, else the person's
+  int64_t* dimensions = nullptr;  // room for most_dimensions
   void* own = nullptr;
   uint64_t own_bytes = 0;
   uint32_t output = UINT32_MAX;  // which output of the model it is
@@ -73,8 +74,9 @@ uint32_t make_slot(Package* package, const char* name, const lathe_artifact_tens
   Slot& slot = package->slots[package->slot_count];
   slot.name = strdup(name);
   slot.type = declared.type;
-  slot.rank = static_cast<uint64_t>(declared.rank);
-  slot.dimensions = static_cast<int64_t*>(calloc(slot.rank + 1, sizeof(int64_t)));
+  slot.kind = declared.kind;
+  slot.declared_rank = declared.rank;
+  slot.dimensions = static_cast<int64_t*>(calloc(most_dimensions, sizeof(int64_t)));
   if (!slot.name || !slot.dimensions) return UINT32_MAX;
   return package->slot_count++;
 }
@@ -137,7 +139,8 @@ bool bind(Package* package, Json bindings, const lathe_artifact_tensor* tensors,
       return false;
     }
     const Slot& slot = package->slots[slots[i]];
-    if (slot.type != tensors[i].type || slot.rank != static_cast<uint64_t>(tensors[i].rank)) {
+    if (slot.type != tensors[i].type || slot.kind != tensors[i].kind ||
+        (slot.declared_rank != tensors[i].rank && slot.declared_rank >= 0 && tensors[i].rank >= 0)) {
       say(message, "'%s' binds '%s' to tensors of different type or rank: compile the model again", document, slot.name);
       return false;
     }
@@ -260,15 +263,15 @@ int32_t read_document(Package* package, Json root, const char* folder, const cha
 void* allocate(void* context, uint32_t output, int32_t type, const int64_t* dimensions, uint64_t rank, uint64_t bytes) {
   const Allocation& allocation = *static_cast<const Allocation*>(context);
   Slot& slot = allocation.package->slots[allocation.stage->outputs[output]];
-  if (rank != slot.rank) return nullptr;
-  slot.data = nullptr;
+  if (rank > most_dimensions) return nullptr;
+  void* data = nullptr;
   const lathe_model_run_request& request = *allocation.request;
   if (slot.output != UINT32_MAX) {
     if (request.outputs && request.outputs[slot.output].data) {
       if (request.outputs[slot.output].bytes != bytes || request.outputs[slot.output].type != type) return nullptr;
-      slot.data = request.outputs[slot.output].data;
+      data = request.outputs[slot.output].data;
     } else if (request.allocate) {
-      slot.data = request.allocate(request.context, slot.output, type, dimensions, rank, bytes);
+      data = request.allocate(request.context, slot.output, type, dimensions, rank, bytes);
     }
   } else {
     if (bytes > slot.own_bytes || !slot.own) {
@@ -278,12 +281,20 @@ void* allocate(void* context, uint32_t output, int32_t type, const int64_t* dime
       if (posix_memalign(&slot.own, 64, bytes ? bytes : 64) != 0) return nullptr;
       slot.own_bytes = bytes;
     }
-    slot.data = slot.own;
+    data = slot.own;
   }
   if (rank) memcpy(slot.dimensions, dimensions, rank * sizeof(int64_t));
-  slot.bytes = bytes;
-  slot.given = slot.data != nullptr;
-  return slot.data;
+  slot.value = {sizeof slot.value, type, rank, slot.dimensions, data, bytes, LATHE_ARTIFACT_TENSOR, 0, nullptr, 0};
+  slot.given = data != nullptr;
+  return data;
+}
+
+// An output that is no tensor of numbers goes to the person; a later stage cannot have it.
+int32_t put(void* context, uint32_t output, const lathe_model_tensor* value) {
+  const Allocation& allocation = *static_cast<const Allocation*>(context);
+  const Slot& slot = allocation.package->slots[allocation.stage->outputs[output]];
+  const lathe_model_run_request& request = *allocation.request;
+  return slot.output != UINT32_MAX && request.put ? request.put(request.context, slot.output, value) : 1;
 }
 
 }  // namespace
@@ -355,14 +366,13 @@ int32_t run_package(Package* package, const lathe_model_run_request& request, Me
   for (uint32_t i = 0; i < table.input_count; ++i) {
     Slot& slot = package->slots[package->input_slots[i]];
     const lathe_model_tensor& given = request.inputs[i];
-    if (given.rank != slot.rank || given.type != slot.type) {
-      say(message, "input '%s' has data type %d and rank %llu; expected data type %d and rank %llu (types by ONNX's TensorProto.DataType)", slot.name,
-          given.type, static_cast<unsigned long long>(given.rank), slot.type, static_cast<unsigned long long>(slot.rank));
+    if (given.kind != slot.kind || given.type != slot.type || given.rank > most_dimensions ||
+        (slot.kind == LATHE_ARTIFACT_TENSOR && slot.declared_rank >= 0 && given.rank != static_cast<uint64_t>(slot.declared_rank))) {
+      say(message, "input '%s' has data type %d and rank %llu; expected data type %d and rank %d (types by ONNX's TensorProto.DataType)", slot.name,
+          given.type, static_cast<unsigned long long>(given.rank), slot.type, slot.declared_rank);
       return LATHE_RUNTIME_USAGE;
     }
-    if (slot.rank) memcpy(slot.dimensions, given.dimensions, slot.rank * sizeof(int64_t));
-    slot.data = given.data;
-    slot.bytes = given.bytes;
+    slot.value = given;
     slot.given = true;
   }
   for (uint32_t s = 0; s < package->stage_count; ++s) {
@@ -374,7 +384,7 @@ int32_t run_package(Package* package, const lathe_model_run_request& request, Me
         say(message, "stage %u of the package wants tensor '%s' before anything yields it: compile the model again", s + 1, slot.name);
         return LATHE_RUNTIME_FAILED;
       }
-      stage.tensors[i] = {sizeof(lathe_model_tensor), slot.type, slot.rank, slot.dimensions, slot.data, slot.bytes};
+      stage.tensors[i] = slot.value;
     }
     Allocation allocation{package, &stage, &request};
     lathe_model_run_request run{};
@@ -384,6 +394,7 @@ int32_t run_package(Package* package, const lathe_model_run_request& request, Me
     run.output_count = part.output_count;
     run.context = &allocation;
     run.allocate = allocate;
+    run.put = put;
     const int32_t code = lathe_model_run(stage.model, &run);
     if (code != LATHE_RUNTIME_OK) {
       say(message, "%s", lathe_model_error(stage.model));

@@ -17,13 +17,45 @@ extern "C" {
 #define LATHE_ARTIFACT_MAJOR 1u
 #define LATHE_ARTIFACT_SYMBOL "lathe_artifact_1"
 
-/* One input or output. Types are ONNX's TensorProto.DataType numbers; bytes are packed and row major. */
+/* What an input or output is (the numbers of lathe/graph.h's LATHE_KIND_...). */
+enum {
+  LATHE_ARTIFACT_TENSOR = 0,
+  LATHE_ARTIFACT_SEQUENCE = 1,
+  LATHE_ARTIFACT_OPTIONAL = 2,
+  LATHE_ARTIFACT_OPTIONAL_SEQUENCE = 3 /* an optional sequence */
+};
+
+/* One input or output, or what the elements of a sequence or optional are. Types are ONNX's TensorProto.DataType numbers. */
 typedef struct lathe_artifact_tensor {
   const char* name;
   int32_t type;
-  int32_t rank;
-  const int64_t* dimensions; /* -1: known to prepare() or to the run only */
+  int32_t rank;               /* -1: known to the run only */
+  const int64_t* dimensions;  /* -1: known to prepare() or to the run only */
+  const char* const* symbols; /* per dimension: the name of one that is not fixed, where it has one (equal names are equal dimensions), else NULL */
+  int32_t kind;               /* LATHE_ARTIFACT_... */
+  int32_t reserved;
 } lathe_artifact_tensor;
+
+/* An element of a string tensor: UTF-8, not terminated. */
+typedef struct lathe_artifact_string {
+  const char* data;
+  uint64_t size;
+} lathe_artifact_string;
+
+/* A value for one run: a tensor's bytes, packed and row major (types smaller than a byte several to a byte, the first in the low bits); or a
+ * sequence of tensors; or an optional, which is a tensor or a sequence, or absent. */
+typedef struct lathe_artifact_value {
+  uint32_t struct_size;
+  int32_t type;
+  uint64_t rank;
+  const int64_t* dimensions;
+  void* data;                                  /* inputs are only read; of string tensors an array of lathe_artifact_string */
+  uint64_t bytes;                              /* at data */
+  int32_t kind;                                /* LATHE_ARTIFACT_... */
+  int32_t absent;                              /* of optionals: non-zero when there is nothing in it */
+  const struct lathe_artifact_value* elements; /* of sequences: tensors of `type` */
+  uint64_t element_count;
+} lathe_artifact_value;
 
 /* One generated kernel, for profiles. */
 typedef struct lathe_artifact_kernel {
@@ -43,14 +75,26 @@ typedef struct lathe_artifact_threads {
   void (*parallel_for)(void* context, uint32_t tasks, void (*body)(void* argument, uint32_t task, uint32_t worker), void* argument);
 } lathe_artifact_threads;
 
+/* What prepare() and run() return. */
+enum {
+  LATHE_ARTIFACT_DONE = 0,
+  LATHE_ARTIFACT_BAD_SHAPE = 1, /* inputs that do not fit the model, or were not prepared for */
+  LATHE_ARTIFACT_NO_MEMORY = 2, /* an output or a tensor in between could not be allocated */
+  LATHE_ARTIFACT_BAD_DATA = 3   /* a value is out of bounds, or shapes do not fit each other; `fail` was called */
+};
+
 typedef struct lathe_artifact_run {
   uint32_t struct_size;
   uint32_t reserved;
-  const void* const* inputs; /* bytes of each input, 64-byte aligned or not */
-  const int64_t* const* input_dimensions;
-  void** outputs; /* bytes for each output whose shape prepare() knew; NULL where `allocate` is to be asked */
+  const lathe_artifact_value* inputs; /* their data 64-byte aligned or not */
+  void* const* outputs;               /* bytes for each output whose shape prepare() knew; NULL where the next two are to be asked */
   void* context;
-  void* (*allocate)(void* context, uint32_t output, const int64_t* dimensions, uint64_t bytes); /* NULL returned: the run fails with 2 */
+  /* Bytes for an output tensor, with the shape that this run gives it. NULL: the run fails with LATHE_ARTIFACT_NO_MEMORY. */
+  void* (*allocate)(void* context, uint32_t output, const int64_t* dimensions, uint64_t rank, uint64_t bytes);
+  /* Takes a copy of an output that is no tensor, or one of strings. Non-zero: the run fails likewise. */
+  int32_t (*put)(void* context, uint32_t output, const lathe_artifact_value* value);
+  /* Says why the run fails, before it returns: which entry of `kernels` it was, and a static sentence. May be NULL. */
+  void (*fail)(void* context, uint32_t kernel, const char* sentence);
   void* scratch;       /* prepare()'s scratch_bytes, 64-byte aligned, not shared with another run at the same time */
   const void* weights; /* base address of the mapped weights, page aligned */
   const lathe_artifact_threads* threads;
@@ -62,7 +106,7 @@ typedef struct lathe_artifact_plan {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t scratch_bytes;
-  int64_t* const* output_dimensions; /* out: one array of `rank` per output, -1 where only the run knows */
+  int64_t* const* output_dimensions; /* out: one array of `rank` per output, -1 where only the run knows; none is written for rank -1 */
 } lathe_artifact_plan;
 
 typedef struct lathe_artifact {
@@ -77,10 +121,10 @@ typedef struct lathe_artifact {
   uint32_t input_count, output_count, kernel_count, reserved2;
   uint64_t weights_bytes;
   uint8_t weights_check[32]; /* SHA-256 of the weights; checked on request, not on every load */
-  /* 0; 1: these shapes do not fit the model. Reads input_dimensions (one array per input). `worker_count` is threads->count of the runs. */
-  int32_t (*prepare)(const int64_t* const* input_dimensions, uint32_t worker_count, const lathe_artifact_plan* plan);
-  /* 0; 1: shapes that prepare() was not asked about; 2: an output could not be allocated; 3: a value (an index) is out of bounds. */
-  int32_t (*run)(const lathe_artifact_run* run);
+  /* Whether the inputs' shapes fit the model, as far as that is known (LATHE_ARTIFACT_BAD_SHAPE), and what the run will need. Reads the inputs'
+   * ranks and dimensions only. `worker_count` is threads->count of the runs. */
+  int32_t (*prepare)(const lathe_artifact_value* inputs, uint32_t worker_count, const lathe_artifact_plan* plan);
+  int32_t (*run)(const lathe_artifact_run* run); /* LATHE_ARTIFACT_... */
 } lathe_artifact;
 
 /* The last 32 bytes of a shared-library artifact, little endian. */

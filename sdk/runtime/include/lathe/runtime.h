@@ -5,9 +5,9 @@
  *
  *     lathe_model* model;
  *     if (lathe_model_open("yolov8n.so", NULL, &model) != LATHE_RUNTIME_OK) puts(lathe_model_error(model));
- *     lathe_model_tensor input = {sizeof input, 1, 4, (const int64_t[]){1, 3, 640, 640}, pixels, 1 * 3 * 640 * 640 * 4};
- *     lathe_model_tensor output = {sizeof output, 1, 3, (const int64_t[]){1, 84, 8400}, boxes, 84 * 8400 * 4};
- *     lathe_model_run_request run = {sizeof run, 0, &input, &output, 1, 1, NULL, NULL};
+ *     lathe_model_tensor input = {sizeof input, 1, 4, (const int64_t[]){1, 3, 640, 640}, pixels, 1 * 3 * 640 * 640 * 4, 0, 0, NULL, 0};
+ *     lathe_model_tensor output = {sizeof output, 1, 3, (const int64_t[]){1, 84, 8400}, boxes, 84 * 8400 * 4, 0, 0, NULL, 0};
+ *     lathe_model_run_request run = {sizeof run, 0, &input, &output, 1, 1, NULL, NULL, NULL};
  *     if (lathe_model_run(model, &run) != LATHE_RUNTIME_OK) puts(lathe_model_error(model));
  *     lathe_model_close(model);
  *
@@ -29,7 +29,7 @@ enum {
   LATHE_RUNTIME_FAILED = 1,      /* the file cannot be read or is no artifact; memory or threads ran out */
   LATHE_RUNTIME_USAGE = 2,       /* an argument is wrong: a shape, a type, a size, an index */
   LATHE_RUNTIME_UNSUPPORTED = 3, /* the artifact is for another processor, lacks a feature here, or is newer than this runtime */
-  LATHE_RUNTIME_DATA = 4         /* the run met a value that is out of bounds, such as an index in a tensor */
+  LATHE_RUNTIME_DATA = 4         /* the run met a value that is out of bounds, such as an index, or tensors whose shapes do not fit each other */
 };
 
 typedef struct lathe_model lathe_model;
@@ -42,15 +42,9 @@ typedef struct lathe_model_options {
   int32_t describe_only; /* non-zero: read what the artifact needs and has, for any processor; run() is refused */
 } lathe_model_options;
 
-/* A tensor's bytes: packed, row major; types are ONNX's TensorProto.DataType numbers. */
-typedef struct lathe_model_tensor {
-  uint32_t struct_size;
-  int32_t type;
-  uint64_t rank;
-  const int64_t* dimensions;
-  void* data; /* inputs are only read */
-  uint64_t bytes;
-} lathe_model_tensor;
+/* A tensor, a sequence of tensors or an optional: see lathe/artifact.h. For a plain tensor, struct_size to bytes are all there is to fill in; types
+ * are ONNX's TensorProto.DataType numbers. */
+typedef lathe_artifact_value lathe_model_tensor;
 
 typedef struct lathe_model_run_request {
   uint32_t struct_size;
@@ -62,6 +56,9 @@ typedef struct lathe_model_run_request {
    * fails. */
   void* context;
   void* (*allocate)(void* context, uint32_t output, int32_t type, const int64_t* dimensions, uint64_t rank, uint64_t bytes);
+  /* In place of `allocate` for outputs that are no tensor of numbers: strings, sequences, optionals. Copies what it wants to keep. Non-zero: the run
+   * fails. NULL: models with such outputs cannot be run. */
+  int32_t (*put)(void* context, uint32_t output, const lathe_model_tensor* value);
 } lathe_model_run_request;
 
 /* Opens an artifact, or a package folder all of whose stages are native artifacts: they run one after the other as one model.
@@ -75,7 +72,8 @@ LATHE_RUNTIME_API int32_t lathe_model_open_linked(const lathe_artifact* table, c
                                                   lathe_model** model);
 LATHE_RUNTIME_API void lathe_model_close(lathe_model* model); /* NULL is fine */
 
-/* What went wrong last, one sentence, "" when nothing did. Valid until the next call with this model. */
+/* What went wrong last, one sentence that names the model's node where there is one, "" when nothing did. Valid until the next call with this model.
+ */
 LATHE_RUNTIME_API const char* lathe_model_error(const lathe_model* model);
 
 /* The artifact's table as it was read and checked: inputs, outputs, kernels, processor. `prepare` and `run` are NULL in it. Valid until
@@ -85,7 +83,7 @@ LATHE_RUNTIME_API const lathe_artifact_tensor* lathe_model_input(const lathe_mod
 LATHE_RUNTIME_API const lathe_artifact_tensor* lathe_model_output(const lathe_model* model, uint32_t index); /* NULL: no such output */
 
 /* The shapes that the outputs get for these input shapes (one array per input, of the input's rank). dimensions[i] has room for the
- * rank of output i; -1 is written where only the run knows. */
+ * rank of output i; -1 is written where only the run knows. For models all of whose inputs are tensors of known rank. */
 LATHE_RUNTIME_API int32_t lathe_model_output_dimensions(lathe_model* model, const int64_t* const* input_dimensions, int64_t* const* dimensions);
 
 LATHE_RUNTIME_API int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* request);

@@ -1,0 +1,316 @@
+// Models whose shapes only the run knows: text -> plan -> generate -> link -> run in the runtime, against the reference engine and against numbers
+// worked out by hand.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "core/ir/text.hpp"
+#include "core/ops/operator.hpp"
+#include "core/plugin/plugins.hpp"
+#include "core/reference/reference.hpp"
+#include "generate/generate.hpp"
+#include "lathe/runtime.hpp"
+#include "link/link.hpp"
+#include "plan/plan.hpp"
+#include "target.hpp"
+
+using namespace lathe::llvm_cpu;
+using lathe::runtime::RuntimeError;
+using Tensor = lathe::runtime::Tensor;
+using Value = lathe::runtime::Value;
+using Inputs = std::vector<Value>;
+
+namespace {
+
+struct Compiled {
+  std::string folder = "/tmp/lathe-dynamic-test-XXXXXX";
+  lathe::Graph graph;
+  Program program;
+  std::unique_ptr<lathe::runtime::Model> model;
+
+  explicit Compiled(const std::string& text) : graph(lathe::parse_text(text)) {
+    REQUIRE(mkdtemp(folder.data()));
+    lathe::infer_types(graph);
+    const Machine machine = resolve_machine({});
+    program = plan(lathe::Snapshot(graph).get(), machine);
+    GenerateOptions options;
+    options.bitcode = LATHE_LLVM_CPU_DATA;
+    const std::string path = folder + "/model.so";
+    link_library(generate(program, machine, CodeForm::object, options), program.weights, machine, LATHE_LLVM_CPU_DATA, path, "model.so");
+    model = std::make_unique<lathe::runtime::Model>(path, lathe::runtime::Options{.threads = 2});
+  }
+  ~Compiled() { std::filesystem::remove_all(folder); }
+
+  std::vector<Value> run(const Inputs& inputs) { return model->run_values(inputs); }
+
+  // Runs both engines on tensors of numbers and compares every output bit by bit, but float32 to 1e-5 of its largest value.
+  void compare(const Inputs& inputs) {
+    lathe::NamedData named;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor& t = inputs[i].tensor;
+      lathe::Tensor copy = lathe::Tensor::allocate(static_cast<lathe::DataType>(t.type()), t.dimensions());
+      std::copy_n(static_cast<const std::byte*>(t.data()), t.bytes(), copy.as_mutable<std::byte>().data());
+      named[graph.value(graph.inputs[i]).name] = copy;
+    }
+    const lathe::NamedData expected = lathe::run_reference(graph, named);
+    const std::vector<Value> found = run(inputs);
+    for (size_t i = 0; i < found.size(); ++i) {
+      const lathe::Tensor& e = expected.at(graph.value(graph.outputs[i]).name).tensor;
+      const Tensor& f = found[i].tensor;
+      INFO("output ", graph.value(graph.outputs[i]).name);
+      REQUIRE(f.dimensions() == e.dimensions);
+      REQUIRE(f.type() == static_cast<int32_t>(e.type));
+      if (e.type != lathe::DataType::float32) {
+        CHECK(std::equal(e.bytes.data, e.bytes.data + e.bytes.size, static_cast<const std::byte*>(f.data())));
+        continue;
+      }
+      float largest = 1e-6f;
+      for (const float v : e.as<float>()) largest = std::max(largest, std::abs(v));
+      for (size_t k = 0; k < e.as<float>().size(); ++k) REQUIRE(std::abs(f.as<float>()[k] - e.as<float>()[k]) <= 1e-5f * largest);
+    }
+  }
+};
+
+Tensor floats(const std::vector<int64_t>& dimensions, float first = -1, float step = 0.37f) {
+  Tensor t(1, dimensions);
+  for (float& v : t.as<float>()) v = first, first = first > 3 ? first - 5 : first + step;
+  return t;
+}
+Tensor ints(std::vector<int64_t> dimensions, const std::vector<int64_t>& values) { return Tensor::of<int64_t>(std::move(dimensions), values); }
+Tensor flag(bool value) {
+  Tensor t(9, {});
+  *static_cast<bool*>(t.data()) = value;
+  return t;
+}
+std::vector<float> numbers(const Tensor& t) { return {t.as<float>().begin(), t.as<float>().end()}; }
+std::vector<int64_t> integers(const Tensor& t) { return {t.as<int64_t>().begin(), t.as<int64_t>().end()}; }
+
+template <class... T>
+Inputs given(T&&... tensors) {
+  Inputs inputs;
+  (inputs.push_back(std::forward<T>(tensors)), ...);
+  return inputs;
+}
+
+std::string failure(Compiled& compiled, const Inputs& inputs) {
+  try {
+    compiled.run(inputs);
+  } catch (const RuntimeError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a batch and a length that are open") {
+  Compiled c(
+      R"(g (float[batch, length, 4] x) => (y, shape, flat) <float[4, 3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}, float[3] b = {1, -1, 2}, int64[2] two = {0, -1}> {
+    p = MatMul(x, w)
+    q = Add(p, b)
+    y = Relu(q)
+    shape = Shape(y)
+    flat = Reshape(y, two)
+  })");
+  for (const std::vector<int64_t>& d : {std::vector<int64_t>{1, 1, 4}, {2, 5, 4}, {7, 33, 4}, {0, 5, 4}}) c.compare(given(floats(d)));
+  CHECK(c.model->output(0).dimensions[0] == -1);
+  CHECK(std::string(c.model->output(0).symbols[0]) == "batch");
+  // The output's size follows from the input's, so it can be asked ahead.
+  const int64_t given[3] = {2, 5, 4};
+  const int64_t* inputs[1] = {given};
+  int64_t y[3], shape[1], flat[2];
+  int64_t* outputs[3] = {y, shape, flat};
+  REQUIRE(lathe_model_output_dimensions(c.model->handle(), inputs, outputs) == LATHE_RUNTIME_OK);
+  CHECK(y[0] == 2);
+  CHECK(y[1] == 5);
+  CHECK(y[2] == 3);
+}
+
+TEST_CASE("equal names are equal dimensions") {
+  Compiled c("g (float[n] a, float[n] b) => (y) { y = Add(a, b) }");
+  CHECK(numbers(c.run(given(floats({2}, 1, 1), floats({2}, 10, -1)))[0].tensor) == std::vector<float>{11, 11});
+  CHECK(failure(c, given(floats({2}), floats({3}))) == "dimension 'n' is 2 in input 'a' and 3 in input 'b'");
+}
+
+TEST_CASE("shapes that do not fit fail with the node's name") {
+  Compiled c("g (float[n] a, float[m] b) => (y) { [sum] y = Add(a, b) }");
+  CHECK(numbers(c.run(given(floats({1}, 2), floats({2}, 1, 1)))[0].tensor) == std::vector<float>{3, 4});
+  const std::string text = failure(c, given(floats({2}), floats({3})));
+  CHECK(text.find("node 'sum' (Add)") != std::string::npos);
+  CHECK(text.find("broadcast") != std::string::npos);
+}
+
+TEST_CASE("a static part keeps its tuned kernels beside run-time values") {
+  Compiled c(R"(g (float[1, 16, 8, 8] x, int64[n] which) => (y, whole)
+      <float[16, 16, 1, 1] w = {)" +
+             [] {
+               std::string text;
+               for (int i = 0; i < 256; ++i) text += (i ? ", " : "") + std::to_string((i * 7 % 11 - 5) * 0.1f);
+               return text;
+             }() +
+             R"(}> {
+    p = Conv(x, w)
+    whole = Relu(p)
+    y = Gather <axis = 1> (whole, which)
+  })");
+  CHECK(std::any_of(c.program.steps.begin(), c.program.steps.end(), [](const Step& s) { return std::holds_alternative<Convolution>(s.kernel); }));
+  for (const int64_t n : {0, 1, 5}) {
+    std::vector<int64_t> which(static_cast<size_t>(n));
+    std::iota(which.begin(), which.end(), 3);
+    c.compare(given(floats({1, 16, 8, 8}), ints({n}, which)));
+  }
+  CHECK(failure(c, given(floats({1, 16, 8, 8}), ints({1}, {16}))).find("node '") == 0);
+}
+
+TEST_CASE("If takes one branch, with captured and constant values") {
+  Compiled c(R"(g (bool c, float[n] x, float[3] s) => (y, z) <float[1] two = {2}> {
+    [if] y, z = If (c) <
+      then_branch = t () => (a, b) { a = Mul(x, two) b = Neg(s) },
+      else_branch = e () => (a, b) { a = Concat <axis = 0> (x, x) b = Relu(s) }>
+  })");
+  std::vector<Value> out = c.run(given(flag(true), floats({2}, 1, 1), floats({3}, -1, 1)));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{2, 4});
+  CHECK(numbers(out[1].tensor) == std::vector<float>{1, 0, -1});
+  out = c.run(given(flag(false), floats({2}, 1, 1), floats({3}, -1, 1)));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{1, 2, 1, 2});
+  CHECK(numbers(out[1].tensor) == std::vector<float>{0, 0, 1});
+}
+
+TEST_CASE("Loop carries values, collects others and stops by its condition") {
+  // Sums x until the sum passes the limit; collects the running sums.
+  Compiled c(
+      R"(g (int64 trips, float[2] x, float limit) => (total, sums) <bool go = {1}, float[2] zero = {0, 0}, int64[1] first = {0}, int64[1] one = {1}> {
+    [loop] total, sums = Loop (trips, go, zero) <
+      body = b (int64 i, bool on, float[2] so_far) => (bool keep_on, float[2] now, float[2] out) {
+        now = Add(so_far, x)
+        head = Slice(now, first, one)
+        flat = Squeeze(head)
+        keep_on = Less(flat, limit)
+        out = Identity(now)
+      }>
+  })");
+  std::vector<Value> out = c.run(given(ints({}, {10}), floats({2}, 1, 1), floats({}, 2.5f)));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{3, 6});
+  CHECK(out[1].tensor.dimensions() == std::vector<int64_t>{3, 2});
+  CHECK(numbers(out[1].tensor) == std::vector<float>{1, 2, 2, 4, 3, 6});
+  out = c.run(given(ints({}, {2}), floats({2}, 1, 1), floats({}, 100)));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{2, 4});
+  out = c.run(given(ints({}, {0}), floats({2}, 1, 1), floats({}, 100)));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{0, 0});
+  CHECK(out[1].tensor.dimensions() == std::vector<int64_t>{0, 2});
+}
+
+TEST_CASE("Loops in loops, with shapes that grow") {
+  Compiled c(R"(g (int64 outer, int64 inner, float[1] x) => (y) <bool go = {1}> {
+    y = Loop (outer, go, x) <
+      body = b (int64 i, bool on, float[n] a) => (bool on2, float[m] r) {
+        on2 = Identity(on)
+        r = Loop (inner, on, a) <
+          body = b2 (int64 k, bool on3, float[p] q) => (bool on4, float[s] t) {
+            on4 = Identity(on3)
+            t = Concat <axis = 0> (q, x)
+          }>
+      }>
+  })");
+  CHECK(numbers(c.run(given(ints({}, {2}), ints({}, {3}), floats({1}, 5)))[0].tensor) == std::vector<float>(7, 5));
+  CHECK(numbers(c.run(given(ints({}, {0}), ints({}, {3}), floats({1}, 5)))[0].tensor) == std::vector<float>(1, 5));
+}
+
+TEST_CASE("Scan walks along an axis, backwards too") {
+  Compiled c(R"(g (float[2] start, float[2, length] x) => (last, all) {
+    last, all = Scan <num_scan_inputs = 1, scan_input_axes = [1], scan_input_directions = [1], scan_output_axes = [1], body = b (float[2] s, float[2] e)
+      => (float[2] t, float[2] o) { t = Add(s, e) o = Identity(t) }> (start, x)
+  })");
+  const std::vector<Value> out = c.run(given(floats({2}, 0, 100), floats({2, 3}, -1, 1)));  // {-1, 0, 1}, {2, 3, 4 -> -1}
+  CHECK(out[1].tensor.dimensions() == std::vector<int64_t>{2, 3});
+  const std::vector<float> x = numbers(floats({2, 3}, -1, 1)), s = numbers(floats({2}, 0, 100));
+  CHECK(numbers(out[1].tensor) ==
+        std::vector<float>{s[0] + x[2], s[0] + x[2] + x[1], s[0] + x[2] + x[1] + x[0], s[1] + x[5], s[1] + x[5] + x[4], s[1] + x[5] + x[4] + x[3]});
+  CHECK(numbers(out[0].tensor) == std::vector<float>{s[0] + x[0] + x[1] + x[2], s[1] + x[3] + x[4] + x[5]});
+}
+
+TEST_CASE("sequences are built, read and joined") {
+  Compiled c(R"(g (float[n] a, float[m] b, int64 at) => (picked, joined, count, list) <int64 zero = {0}> {
+    two = SequenceConstruct(a, b)
+    three = SequenceInsert(two, b, zero)
+    list = SequenceErase(three, at)
+    picked = SequenceAt(three, at)
+    joined = ConcatFromSequence <axis = 0> (three)
+    count = SequenceLength(three)
+  })");
+  const std::vector<Value> out = c.run(given(floats({2}, 1, 1), floats({1}, 7), ints({}, {-2})));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{1, 2});
+  CHECK(numbers(out[1].tensor) == std::vector<float>{7, 1, 2, 7});
+  CHECK(integers(out[2].tensor) == std::vector<int64_t>{3});
+  REQUIRE(out[3].kind == LATHE_ARTIFACT_SEQUENCE);
+  REQUIRE(out[3].elements.size() == 2);
+  CHECK(numbers(out[3].elements[0]) == std::vector<float>{7});
+  CHECK(numbers(out[3].elements[1]) == std::vector<float>{7});
+  CHECK(failure(c, given(floats({2}), floats({1}), ints({}, {3}))).find("the position is outside the sequence") != std::string::npos);
+}
+
+TEST_CASE("a sequence as an input, split and mapped in a loop") {
+  Compiled c(R"(g (seq(float[?]) list, float[k] x) => (y, parts) <bool go = {1}, int64 two = {2}> {
+    length = SequenceLength(list)
+    empty = SequenceEmpty <dtype = 1> ()
+    y = Loop (length, go, empty) <
+      body = b (int64 i, bool on, seq(float[?]) so_far) => (bool on2, seq(float[?]) now) {
+        on2 = Identity(on)
+        e = SequenceAt(list, i)
+        f = Neg(e)
+        now = SequenceInsert(so_far, f)
+      }>
+    parts = SplitToSequence(x, two)
+  })");
+  std::vector<Tensor> list;
+  list.push_back(floats({2}, 1, 1));
+  list.push_back(floats({1}, 4));
+  Inputs inputs;
+  inputs.push_back(Value::sequence(1, std::move(list)));
+  inputs.push_back(floats({5}, 1, 1));
+  const std::vector<Value> out = c.run(inputs);
+  REQUIRE(out[0].elements.size() == 2);
+  CHECK(numbers(out[0].elements[0]) == std::vector<float>{-1, -2});
+  CHECK(numbers(out[0].elements[1]) == std::vector<float>{-4});
+  REQUIRE(out[1].elements.size() == 3);
+  CHECK(numbers(out[1].elements[0]) == std::vector<float>{1, 2});
+  CHECK(out[1].elements[2].dimensions() == std::vector<int64_t>{1});
+}
+
+TEST_CASE("strings go in and out") {
+  Compiled c(R"(g (string[n] x) => (y) <string[1] more = {"end"}> { y = Concat <axis = 0> (x, more) })");
+  std::vector<Value> inputs;
+  inputs.push_back(Tensor::of_strings({2}, {"first", ""}));
+  const std::vector<Value> out = c.run(inputs);
+  CHECK(out[0].tensor.strings() == std::vector<std::string>{"first", "", "end"});
+}
+
+TEST_CASE("types smaller than a byte are packed outside and not inside") {
+  Compiled c("g (int4[n, 3] x, int4[3] s) => (y, z) { y = Transpose <perm = [1, 0]> (x) z = Identity(s) }");
+  Tensor x(22, {1, 3}), s(22, {3});
+  auto* nibbles = static_cast<uint8_t*>(x.data());
+  nibbles[0] = 0x1f, nibbles[1] = 0x08;  // -1, 1, -8
+  static_cast<uint8_t*>(s.data())[0] = 0x27, static_cast<uint8_t*>(s.data())[1] = 0x09;
+  Inputs inputs;
+  inputs.push_back(std::move(x));
+  inputs.push_back(std::move(s));
+  const std::vector<Value> out = c.run(inputs);
+  const auto* y = static_cast<const uint8_t*>(out[0].tensor.data());
+  CHECK(out[0].tensor.dimensions() == std::vector<int64_t>{3, 1});
+  CHECK(y[0] == 0x1f);
+  CHECK(y[1] == 0x08);
+  CHECK(static_cast<const uint8_t*>(out[1].tensor.data())[0] == 0x27);
+  CHECK(static_cast<const uint8_t*>(out[1].tensor.data())[1] == 0x09);
+}
+
+TEST_CASE("a rank that is not known") {
+  Compiled c("g (float[] x) => (y, n) { y = Neg(x) n = Size(x) }");
+  for (const std::vector<int64_t>& d : {std::vector<int64_t>{}, {3}, {2, 1, 2}}) {
+    const std::vector<Value> out = c.run(given(floats(d, 1, 1)));
+    CHECK(out[0].tensor.dimensions() == d);
+    CHECK(out[0].tensor.as<float>()[0] == -1);
+  }
+}
