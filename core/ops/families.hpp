@@ -15,6 +15,9 @@ std::span<const Operator> elementwise_binary_operators();
 std::span<const Operator> elementwise_unary_operators();
 std::span<const Operator> indexing_operators();
 std::span<const Operator> matmul_operators();
+std::span<const Operator> ml_features_operators();
+std::span<const Operator> ml_linear_operators();
+std::span<const Operator> ml_trees_operators();
 std::span<const Operator> movement_operators();
 std::span<const Operator> normalization_operators();
 std::span<const Operator> pooling_operators();
@@ -28,6 +31,7 @@ std::span<const Operator> sequence_operators();
 std::span<const Operator> shape_operators();
 std::span<const Operator> signal_operators();
 std::span<const Operator> softmax_operators();
+std::span<const Operator> string_operators();
 std::span<const Operator> vision_operators();
 
 }  // namespace lathe

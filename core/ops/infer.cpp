@@ -2,6 +2,7 @@
 #include <map>
 
 #include "core/ops/inference.hpp"
+#include "core/ops/ml.hpp"
 #include "core/ops/node_inference.hpp"
 #include "core/ops/operator.hpp"
 
@@ -206,6 +207,10 @@ class GraphInference final : public Surroundings {
                            : "operator '" + node.op_type + "' is not known" + did_you_mean(node.op_type, names);
     if (!names.empty() && !node.domain.empty()) d.text += " in the domain '" + node.domain + "'";
     d.hint = "`lathe ops` lists the operators";
+    if (const std::string_view advice = ml::advice_on_maps(node.domain, node.op_type); !advice.empty()) {
+      d.text = "it works on maps, and there are no values of that kind here";
+      d.hint = advice;
+    }
     return Error(Code::unsupported, std::move(d));
   }
 

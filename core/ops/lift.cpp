@@ -342,6 +342,7 @@ class Lifter {
   void apply(Graph& graph, std::span<const Rule> list) {
     const size_t count = graph.nodes.size();  // rules append nodes that are canonical already
     for (NodeId id = 0; id < count; ++id) {
+      if (graph.nodes[id].domain == "ai.onnx.ml") lift_label_encoder(graph.nodes[id]);
       if (!graph.nodes[id].domain.empty()) continue;
       const std::string op_type = graph.nodes[id].op_type;
       try {
@@ -351,6 +352,19 @@ class Lifter {
         problems_.insert(problems_.end(), error.diagnostics.begin(), error.diagnostics.end());
       }
     }
+  }
+
+  // LabelEncoder of ai.onnx.ml 1 maps texts to their places in a list, or places to texts, which is a CategoryMapper.
+  static void lift_label_encoder(Node& node) {
+    const auto found = node.attributes.find("classes_strings");
+    if (node.op_type != "LabelEncoder" || found == node.attributes.end()) return;
+    const auto* texts = std::get_if<Attribute::Strings>(&found->second.value);
+    Attribute::Ints places(texts ? texts->size() : 0);
+    for (size_t i = 0; i < places.size(); ++i) places[i] = int64_t(i);
+    node.op_type = "CategoryMapper";
+    node.attributes["cats_int64s"] = Attribute{std::move(places)};
+    node.attributes["cats_strings"] = found->second;
+    node.attributes.erase("classes_strings");
   }
 
   // A Constant node's tensor becomes its output's, unless it is an output of the graph.

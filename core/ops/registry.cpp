@@ -33,6 +33,10 @@ std::span<const Operator* const> operators() {
              random_operators,
              control_flow_operators,
              sequence_operators,
+             string_operators,
+             ml_features_operators,
+             ml_linear_operators,
+             ml_trees_operators,
          })
       for (const Operator& op : family()) list.push_back(&op);
     return list;

@@ -1,5 +1,5 @@
 // Both engines behind one signature: the reference as it is, and a native target by way of pipeline, backend and executor, all in this
-// process.
+// process. A run of the reference also holds the shape function of every node against what came out.
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include "core/plugin/regions.hpp"
 #include "core/reference/reference.hpp"
 #include "onnx_tests.hpp"
+#include "shape_functions.hpp"
 
 namespace lathe::golden {
 namespace {
@@ -44,7 +45,10 @@ Engine reference_engine() {
     return [kept](const NamedData& inputs) {
       ReferenceOptions options;
       options.threads = engine_threads;
+      test::ShapeFunctionWatch watch(*kept, inputs);
+      options.watch = [&](const std::string& value, const Datum& datum) { watch.see(value, datum); };
       const NamedData results = run_reference(*kept, inputs, options);
+      for (const std::string& sentence : watch.disagreements()) throw Error(Code::failed, sentence);
       std::vector<Datum> outputs;
       for (const std::string& name : output_names(*kept)) outputs.emplace_back(results.at(name));
       return outputs;

@@ -6,25 +6,12 @@
 #include "core/base/diagnostic.hpp"
 #include "core/ops/node_inference.hpp"
 #include "core/ops/operator.hpp"
-#include "lathe/kernels/all.hpp"
+#include "core/ops/shape_functions.hpp"
+#include "core/reference/call_memory.hpp"
+#include "lathe/kernels/shapes.hpp"
 
 namespace lathe::test {
 namespace {
-
-using kernels::ShapeFunction;
-
-const std::map<std::string, ShapeFunction>& shape_functions() {
-#define LATHE_ROW(domain, name, function, shape) {domain ":" #name, kernels::shape},
-  static const std::map<std::string, ShapeFunction> table = {LATHE_KERNELS(LATHE_ROW)};
-#undef LATHE_ROW
-  return table;
-}
-
-// Strings have no data here: no shape depends on them but those that kernels decide.
-kernels::Tensor described(const Tensor& t) {
-  void* data = t.type == DataType::string ? nullptr : const_cast<std::byte*>(t.bytes.data);
-  return {data, t.dimensions.data(), int32_t(t.dimensions.size()), kernels::Type(t.type)};
-}
 
 struct Allocated {
   std::vector<kernels::Tensor> outputs;
@@ -43,30 +30,15 @@ std::string spelled(const Shapes& shapes) {
 }  // namespace
 
 std::optional<Shapes> by_shape_function(const Node& node, const std::vector<const Tensor*>& inputs, const std::vector<DataType>& types) {
-  const auto found = shape_functions().find(node.domain + ":" + node.op_type);
-  if (found == shape_functions().end() || !found->second) return std::nullopt;
+  const ShapeRule rule = shape_rule(node.domain, node.op_type);
+  if (!rule.function || rule.function == kernels::shapes::unknown) return std::nullopt;
+  CallMemory memory(0);
   Allocated allocated;
   std::vector<kernels::Tensor> given;
-  for (const Tensor* t : inputs) given.push_back(t ? described(*t) : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
+  for (const Tensor* t : inputs) given.push_back(memory.view(t));
   for (const DataType type : types) allocated.outputs.push_back({nullptr, nullptr, 0, kernels::Type(type)});
   allocated.given.resize(types.size());
-  std::vector<kernels::Attribute> attributes;
-  std::deque<kernels::Tensor> tensors;
-  for (const auto& [name, attribute] : node.attributes) {
-    kernels::Attribute a{name.c_str(), nullptr, nullptr, nullptr, 1};
-    if (const auto* i = std::get_if<int64_t>(&attribute.value)) a.ints = i;
-    if (const auto* f = std::get_if<float>(&attribute.value)) a.floats = f;
-    if (const auto* s = std::get_if<std::string>(&attribute.value)) a.string = s->c_str();
-    if (const auto* t = std::get_if<Tensor>(&attribute.value)) a.tensor = &tensors.emplace_back(described(*t));
-    const auto list = [&](const auto& values, auto& field) {
-      a.count = int64_t(values.size());
-      field = values.data();
-    };
-    if (const auto* ints = std::get_if<Attribute::Ints>(&attribute.value)) list(*ints, a.ints);
-    if (const auto* floats = std::get_if<Attribute::Floats>(&attribute.value)) list(*floats, a.floats);
-    if (const auto* strings = std::get_if<Attribute::Strings>(&attribute.value)) a.count = int64_t(strings->size());
-    if (a.count > 0) attributes.push_back(a);  // an empty list is the same as an absent one
-  }
+  const std::vector<kernels::Attribute> attributes = memory.attributes(node);
   const char* error = nullptr;
   kernels::Call call{};
   call.inputs = given.data();
@@ -87,7 +59,7 @@ std::optional<Shapes> by_shape_function(const Node& node, const std::vector<cons
     // As an engine does: no tensor has more bytes than 63 bits can count.
     return byte_size(DataType(output.type), {dimensions, size_t(rank)}) || DataType(output.type) == DataType::string ? &output : nullptr;
   };
-  found->second(call);
+  rule.function(call);
   return Shapes{std::move(allocated.given), error ? error : ""};
 }
 

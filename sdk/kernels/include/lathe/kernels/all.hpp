@@ -13,6 +13,9 @@
 #include "lathe/kernels/elementwise_unary.hpp"
 #include "lathe/kernels/indexing.hpp"
 #include "lathe/kernels/matmul.hpp"
+#include "lathe/kernels/ml_features.hpp"
+#include "lathe/kernels/ml_linear.hpp"
+#include "lathe/kernels/ml_trees.hpp"
 #include "lathe/kernels/movement.hpp"
 #include "lathe/kernels/normalization.hpp"
 #include "lathe/kernels/pooling.hpp"
@@ -25,6 +28,7 @@
 #include "lathe/kernels/shape.hpp"
 #include "lathe/kernels/signal.hpp"
 #include "lathe/kernels/softmax.hpp"
+#include "lathe/kernels/string.hpp"
 #include "lathe/kernels/vision.hpp"
 
 #define LATHE_KERNELS(X)              \
@@ -36,6 +40,9 @@
   LATHE_KERNELS_ELEMENTWISE_UNARY(X)  \
   LATHE_KERNELS_INDEXING(X)           \
   LATHE_KERNELS_MATMUL(X)             \
+  LATHE_KERNELS_ML_FEATURES(X)        \
+  LATHE_KERNELS_ML_LINEAR(X)          \
+  LATHE_KERNELS_ML_TREES(X)           \
   LATHE_KERNELS_MOVEMENT(X)           \
   LATHE_KERNELS_NORMALIZATION(X)      \
   LATHE_KERNELS_POOLING(X)            \
@@ -48,6 +55,7 @@
   LATHE_KERNELS_SHAPE(X)              \
   LATHE_KERNELS_SIGNAL(X)             \
   LATHE_KERNELS_SOFTMAX(X)            \
+  LATHE_KERNELS_STRING(X)             \
   LATHE_KERNELS_VISION(X)
 
 #define LATHE_KERNEL_SCRATCH(X)    \
