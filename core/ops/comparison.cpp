@@ -80,6 +80,12 @@ Operator compare(std::string_view name, std::vector<int> versions, std::vector<D
                  void (*infer)(InferenceContext&) = infer::broadcast_to_bool) {
   return {"", name, std::move(versions), {{"A", "T"}, {"B", "T"}}, {{"C", infer::bool_tensor}}, {{"T", std::move(types)}}, {}, infer, kernel};
 }
+std::vector<DataType> maybe_infinite() {
+  std::vector<DataType> types = infer::floats();
+  for (const DataType type : {DataType::float8e4m3fn, DataType::float8e4m3fnuz, DataType::float8e5m2, DataType::float8e5m2fnuz})
+    types.push_back(type);
+  return types;
+}
 std::vector<DataType> equal_types() {
   std::vector<DataType> types = infer::numbers();
   types.push_back(DataType::boolean);
@@ -109,13 +115,13 @@ std::span<const Operator> comparison_operators() {
        {},
        infer_where,
        kernels::where},
-      {"", "IsNaN", {9, 13, 20}, {{"X", "T"}}, {{"Y", infer::bool_tensor}}, {{"T", infer::floats()}}, {}, infer_predicate, kernels::is_nan},
+      {"", "IsNaN", {9, 13, 20}, {{"X", "T"}}, {{"Y", infer::bool_tensor}}, {{"T", maybe_infinite()}}, {}, infer_predicate, kernels::is_nan},
       {"",
        "IsInf",
        {10, 20},
        {{"X", "T"}},
        {{"Y", infer::bool_tensor}},
-       {{"T", infer::floats()}},
+       {{"T", maybe_infinite()}},
        {{"detect_negative", AttributeKind::integer, false, "1"}, {"detect_positive", AttributeKind::integer, false, "1"}},
        infer_predicate,
        kernels::is_inf},

@@ -34,19 +34,7 @@ bool shapes(InferenceContext& c, DataType element, const Shape*& x, const Shape*
 
 void convolve(InferenceContext& c, DataType element) {
   const Shape *x, *weights;
-  if (!shapes(c, element, x, weights)) return;
-  const int64_t groups = group(c);
-  const Dimension channels = infer::times(c, (*weights)[1], Dimension(groups));
-  if (infer::differ((*x)[1], channels))
-    c.fail("the input's channels do not match the weights",
-           std::to_string(channels.value) + " channels (weights " + to_string(*weights) + ", group " + std::to_string(groups) + ")",
-           std::to_string((*x)[1].value) + " (input " + to_string(*x) + ")");
-  if ((*weights)[0].constant() && (*weights)[0].value % groups)
-    c.fail("the output channels do not divide into the groups", "a multiple of " + std::to_string(groups), std::to_string((*weights)[0].value));
-  const infer::Window w = infer::window(c, x->size() - 2, spatial_sizes(*weights));
-  Shape y{(*x)[0], (*weights)[0]};
-  for (size_t i = 0; i + 2 < x->size(); ++i) y.push_back(infer::slide(c, w, i, (*x)[i + 2], false));
-  infer::set(c, element, std::move(y));
+  if (shapes(c, element, x, weights)) infer::set(c, element, infer::convolved(c, *x, *weights));
 }
 
 void infer_conv(InferenceContext& c) {

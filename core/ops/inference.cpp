@@ -148,6 +148,17 @@ ValueType merged(const ValueType& a, const ValueType& b) {
   return result;
 }
 
+Shape matrix_product(const InferenceContext& context, const Shape& a, const Shape& b) {
+  const Dimension &inner_a = a.back(), &inner_b = b.size() > 1 ? b[b.size() - 2] : b[0];
+  if (differ(inner_a, inner_b))
+    context.fail("the inner dimensions of the product differ", to_string(a) + " times " + std::to_string(inner_a.value) + "xN", to_string(b));
+  const auto stack = [](const Shape& s) { return Shape(s.begin(), s.end() - std::min<ptrdiff_t>(2, ptrdiff_t(s.size()))); };
+  Shape y = broadcast(context, stack(a), stack(b));
+  if (a.size() > 1) y.push_back(a[a.size() - 2]);
+  if (b.size() > 1) y.push_back(b.back());
+  return y;
+}
+
 bool unknown(const Dimension& d) { return !d.constant() && d.symbol.empty(); }
 bool differ(const Dimension& a, const Dimension& b) { return a.constant() && b.constant() && a.value != b.value; }
 

@@ -50,6 +50,9 @@ Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b)
 // element type, or one of them of none.
 ValueType merged(const ValueType& a, const ValueType& b);
 
+// numpy.matmul: a vector on the left is a row, on the right a column; leading axes broadcast. Neither is a scalar.
+Shape matrix_product(const InferenceContext& context, const Shape& a, const Shape& b);
+
 // Arithmetic on dimensions. Where an operand is a symbol the result is a symbol that spells the formula, so that equal formulas are
 // equal dimensions; where nothing is known, or the formula is too long to be of use, the result is unknown. Division rounds down.
 Dimension plus(const InferenceContext& context, const Dimension& a, const Dimension& b);

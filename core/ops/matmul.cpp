@@ -7,25 +7,31 @@
 namespace lathe {
 namespace {
 
-// numpy.matmul.
 void multiply(InferenceContext& c, DataType element) {
   infer::expect_rank(c, 0, 1, SIZE_MAX);
   infer::expect_rank(c, 1, 1, SIZE_MAX);
   const Shape *a = infer::shape(c, 0), *b = infer::shape(c, 1);
-  if (!a || !b) return infer::set(c, element, std::nullopt);
-  const Dimension &inner_a = a->back(), &inner_b = b->size() > 1 ? (*b)[b->size() - 2] : (*b)[0];
-  if (infer::differ(inner_a, inner_b))
-    c.fail("the inner dimensions of the product differ", to_string(*a) + " times " + std::to_string(inner_a.value) + "xN", to_string(*b));
-  const Shape batch_a(a->begin(), a->end() - std::min<ptrdiff_t>(2, ptrdiff_t(a->size()))),
-      batch_b(b->begin(), b->end() - std::min<ptrdiff_t>(2, ptrdiff_t(b->size())));
-  Shape y = infer::broadcast(c, batch_a, batch_b);
-  if (a->size() > 1) y.push_back((*a)[a->size() - 2]);
-  if (b->size() > 1) y.push_back(b->back());
-  infer::set(c, element, std::move(y));
+  infer::set(c, element, a && b ? std::optional(infer::matrix_product(c, *a, *b)) : std::nullopt);
 }
 
 void infer_matmul(InferenceContext& c) { multiply(c, infer::element(c, 0)); }
 void infer_matmul_integer(InferenceContext& c) { multiply(c, DataType::int32); }
+
+// The last two axes transposed if `transposed`; before that, the first axis put in front of the last one if `batch_transposed`.
+Shape transposed(Shape s, bool transposed, bool batch_transposed) {
+  if (s.size() < 2) return s;
+  if (batch_transposed) std::rotate(s.begin(), s.begin() + 1, s.end() - 1);
+  if (transposed) std::swap(s[s.size() - 2], s[s.size() - 1]);
+  return s;
+}
+void infer_fused_matmul(InferenceContext& c) {
+  infer::expect_rank(c, 0, 1, SIZE_MAX);
+  infer::expect_rank(c, 1, 1, SIZE_MAX);
+  const Shape *a = infer::shape(c, 0), *b = infer::shape(c, 1);
+  if (!a || !b) return infer::set(c, std::nullopt);
+  const auto flag = [&](std::string_view name) { return c.node().integer(name, 0) != 0; };
+  infer::set(c, infer::matrix_product(c, transposed(*a, flag("transA"), flag("transBatchA")), transposed(*b, flag("transB"), flag("transBatchB"))));
+}
 
 void infer_gemm(InferenceContext& c) {
   infer::expect_rank(c, 0, 2, 2);
@@ -83,6 +89,19 @@ std::span<const Operator> matmul_operators() {
        infer_gemm,
        kernels::general_matmul,
        kernels::gemm_scratch},
+      {"com.microsoft",
+       "FusedMatMul",
+       {1},
+       {{"A", "T"}, {"B", "T"}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}},
+       {{"alpha", AttributeKind::real, false, "1.0"},
+        {"transA", AttributeKind::integer, false, "0"},
+        {"transB", AttributeKind::integer, false, "0"},
+        {"transBatchA", AttributeKind::integer, false, "0"},
+        {"transBatchB", AttributeKind::integer, false, "0"}},
+       infer_fused_matmul,
+       kernels::fused_matmul},
   };
   return table;
 }

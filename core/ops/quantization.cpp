@@ -39,18 +39,47 @@ void set_like_input(InferenceContext& c, DataType type) {
   infer::set(c, type, x ? std::optional(*x) : std::nullopt);
 }
 
+std::vector<DataType> quantized_types() {
+  return {DataType::uint8,          DataType::int8,       DataType::uint16,        DataType::int16,      DataType::uint4,
+          DataType::int4,           DataType::uint2,      DataType::int2,          DataType::float4e2m1, DataType::float8e4m3fn,
+          DataType::float8e4m3fnuz, DataType::float8e5m2, DataType::float8e5m2fnuz};
+}
+
+void check_float(const InferenceContext& c, std::string_view attribute, DataType type) {
+  if (type == DataType::none || type == DataType::float32 || type == DataType::float16 || type == DataType::bfloat16) return;
+  c.fail("attribute '" + std::string(attribute) + "' names a type that it cannot be", "float, float16 or bfloat16", std::string(name(type)));
+}
+
+// The zero point of small floats says only which type is meant.
+void check_zero(const InferenceContext& c) {
+  const Tensor* zero = c.constant(2);
+  if (!zero || zero->type < DataType::float8e4m3fn || zero->type > DataType::float8e5m2fnuz) return;
+  for (const uint8_t bits : zero->as<uint8_t>())
+    if (bits & 0x7f) c.fail("the zero point of " + std::string(name(zero->type)) + " is not zero", "0", "another number");
+}
+
 void infer_quantize(InferenceContext& c) {
   check_scale(c);
   const DataType asked = DataType(c.node().integer("output_dtype", 0));
   const DataType type = c.input(2) ? infer::element(c, 2) : (asked == DataType::none ? DataType::uint8 : asked);
   if (c.input(2) && asked != DataType::none && asked != type)
     c.fail("output_dtype contradicts the zero point", std::string(name(type)), std::string(name(asked)));
+  const std::vector<DataType> allowed = quantized_types();
+  if (type != DataType::none && std::find(allowed.begin(), allowed.end(), type) == allowed.end())
+    c.fail("attribute 'output_dtype' names no quantised type", "an integer of up to 16 bits, float8 or float4e2m1", std::string(name(type)));
+  if (const int64_t precision = c.node().integer("precision", 0)) check_float(c, "precision", DataType(precision));
+  check_zero(c);
   set_like_input(c, type);
 }
 void infer_dequantize(InferenceContext& c) {
   check_scale(c);
   const DataType asked = DataType(c.node().integer("output_dtype", 0));
-  set_like_input(c, asked == DataType::none ? infer::element(c, 1) : asked);
+  if (asked == DataType::none && infer::element(c, 1) == DataType::float8e8m0)
+    c.fail("the type of the output is not said", "attribute 'output_dtype', since no output can have the scale's type", "float8e8m0");
+  const DataType type = asked == DataType::none ? infer::element(c, 1) : asked;
+  check_float(c, "output_dtype", type);
+  check_zero(c);
+  set_like_input(c, type);
 }
 void infer_dynamic(InferenceContext& c) {
   set_like_input(c, DataType::uint8);
@@ -61,12 +90,9 @@ void infer_dynamic(InferenceContext& c) {
 }  // namespace
 
 std::span<const Operator> quantization_operators() {
-  const std::vector<DataType> scales{DataType::float32, DataType::float16, DataType::bfloat16, DataType::int32};
-  const std::vector<DataType> quantized{DataType::uint8,         DataType::int8,         DataType::uint16,         DataType::int16,
-                                        DataType::uint4,         DataType::int4,         DataType::uint2,          DataType::int2,
-                                        DataType::float4e2m1,    DataType::float8e4m3fn, DataType::float8e4m3fnuz, DataType::float8e5m2,
-                                        DataType::float8e5m2fnuz};
-  std::vector<DataType> sources = quantized;
+  const std::vector<DataType> real{DataType::float32, DataType::float16, DataType::bfloat16, DataType::int32}, quantized = quantized_types();
+  std::vector<DataType> scales = real, sources = quantized;
+  scales.push_back(DataType::float8e8m0);
   sources.push_back(DataType::int32);
   static const FormalAttribute axis{"axis", AttributeKind::integer, false, "1"}, block{"block_size", AttributeKind::integer, false, "0"},
       output{"output_dtype", AttributeKind::integer, false, "0"};
@@ -76,7 +102,7 @@ std::span<const Operator> quantization_operators() {
        {10, 13, 19, 21, 23, 24, 25},
        {{"x", "T1"}, {"y_scale", "T2"}, {"y_zero_point", "T3", Formal::optional}},
        {{"y", "T3"}},
-       {{"T1", scales}, {"T2", scales}, {"T3", quantized}},
+       {{"T1", real}, {"T2", scales}, {"T3", quantized}},
        {axis, block, output, {"precision", AttributeKind::integer, false, "0"}, {"saturate", AttributeKind::integer, false, "1"}},
        infer_quantize,
        kernels::quantize_linear},
@@ -85,7 +111,7 @@ std::span<const Operator> quantization_operators() {
        {10, 13, 19, 21, 23, 24, 25},
        {{"x", "T1"}, {"x_scale", "T2"}, {"x_zero_point", "T1", Formal::optional}},
        {{"y", "T3"}},
-       {{"T1", sources}, {"T2", {DataType::float32, DataType::float16, DataType::bfloat16}}, {"T3", infer::floats()}},
+       {{"T1", sources}, {"T2", {DataType::float32, DataType::float16, DataType::bfloat16, DataType::float8e8m0}}, {"T3", infer::floats()}},
        {axis, block, output},
        infer_dequantize,
        kernels::dequantize_linear},

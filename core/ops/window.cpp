@@ -64,4 +64,22 @@ Dimension slide(const InferenceContext& c, const Window& w, size_t i, const Dime
   return result;
 }
 
+Shape convolved(const InferenceContext& c, const Shape& x, const Shape& weights) {
+  const int64_t groups = c.node().integer("group", 1);
+  if (groups < 1) c.fail("attribute 'group' is out of range", "at least 1", std::to_string(groups));
+  const Dimension channels = times(c, weights[1], Dimension(groups));
+  if (differ(x[1], channels))
+    c.fail("the input's channels do not match the weights",
+           std::to_string(channels.value) + " channels (weights " + to_string(weights) + ", group " + std::to_string(groups) + ")",
+           std::to_string(x[1].value) + " (input " + to_string(x) + ")");
+  if (weights[0].constant() && weights[0].value % groups)
+    c.fail("the output channels do not divide into the groups", "a multiple of " + std::to_string(groups), std::to_string(weights[0].value));
+  std::vector<int64_t> kernel;
+  for (size_t i = 2; i < weights.size(); ++i) kernel.push_back(weights[i].value);
+  const Window w = window(c, x.size() - 2, std::move(kernel));
+  Shape y{x[0], weights[0]};
+  for (size_t i = 0; i + 2 < x.size(); ++i) y.push_back(slide(c, w, i, x[i + 2], false));
+  return y;
+}
+
 }  // namespace lathe::infer

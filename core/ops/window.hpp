@@ -18,4 +18,7 @@ Window window(const InferenceContext& context, size_t rank, std::vector<int64_t>
 // Output size of axis `i` of a window that slides over `input`. Fails when the window does not fit.
 Dimension slide(const InferenceContext& context, const Window& window, size_t i, const Dimension& input, bool ceil_mode);
 
+// The output [N, M, spatial...] of a convolution of x [N, C, spatial...] with weights [M, C / group, kernel...]. Fails when they do not fit.
+Shape convolved(const InferenceContext& context, const Shape& x, const Shape& weights);
+
 }  // namespace lathe::infer

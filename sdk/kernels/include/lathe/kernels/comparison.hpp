@@ -12,6 +12,10 @@ void compare(const Call& call, F f) {
 }  // namespace detail
 
 inline void equal(const Call& call) {
+  if (call.input(0).type == Type::string)
+    return detail::compare<Types<String>>(call, [](const String& a, const String& b) {
+      return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, size_t(a.size)) == 0);
+    });
   detail::compare<Scalars>(call, [](auto a, auto b) { return a == b; });
 }
 inline void less(const Call& call) {
@@ -58,15 +62,19 @@ inline void where(const Call& call) {
   });
 }
 
+namespace detail {
+using MaybeInfinite = Types<float, double, float16, bfloat16, float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz>;
+}
+
 inline void is_nan(const Call& call) {
-  dispatch<Floats>(call, call.input(0).type, [&]<class T>() {
+  dispatch<detail::MaybeInfinite>(call, call.input(0).type, [&]<class T>() {
     const T* x = call.input(0).template as<const T>();
     for (int64_t i = 0, n = call.input(0).size(); i < n; ++i) call.output().as<bool>()[i] = float(x[i]) != float(x[i]);
   });
 }
 inline void is_inf(const Call& call) {
   const bool negative = call.integer("detect_negative", 1) != 0, positive = call.integer("detect_positive", 1) != 0;
-  dispatch<Floats>(call, call.input(0).type, [&]<class T>() {
+  dispatch<detail::MaybeInfinite>(call, call.input(0).type, [&]<class T>() {
     using C = Compute<T>;
     const T* x = call.input(0).template as<const T>();
     constexpr C infinity = std::numeric_limits<C>::infinity();

@@ -10,10 +10,10 @@ namespace lathe::LATHE_KERNELS_NAMESPACE {
 
 namespace detail {
 
-// sum over channels and kernel of (x - x_zero) * (w - w_zero), per output element. A is what the sum is kept in.
-template <class A, class T, class W, class R>
+// finish(sum over channels and kernel of (x - x_zero) * (w - w_zero), output channel), per output element. A is what the sum is kept in.
+template <class A, class T, class W, class R, class B, class Finish>
 void convolve_plainly(const Call& call, const Tensor& x, const Tensor& weights, const Tensor& y, const Window& w, int64_t groups, A x_zero,
-                      const W* w_zero, bool w_zero_per_channel, const R* bias) {
+                      const W* w_zero, bool w_zero_per_channel, const B* bias, Finish finish) {
   const int64_t in_channels = x.dimension(1), out_channels = y.dimension(1), part = in_channels / groups, out_part = out_channels / groups;
   const int64_t pixels = w.output_size(), in_pixels = w.input_size(), taps = w.kernel_size();
   parallel(call, y.dimension(0) * out_channels, math::greatest<int64_t>(1, grain_elements / (pixels * taps * part + 1)),
@@ -44,11 +44,12 @@ void convolve_plainly(const Call& call, const Tensor& x, const Tensor& weights, 
                            }
                          }
                        }
-                     to[place] = R(sum);
+                     to[place] = R(finish(sum, channel));
                    }
              }
            });
 }
+inline constexpr auto sum_itself = [](auto sum, int64_t) { return sum; };
 
 // Packs the im2col matrix of one image and group, less `zero`: row = (channel, kernel place), column = output place.
 template <class T, class S>
@@ -137,18 +138,18 @@ inline void convolve_depthwise(const Call& call, const Tensor& x, const Tensor& 
   });
 }
 
-// load(channel, k) gives the weights, less their zero point. A is the type that products are summed in.
+// load(channel, k) gives the weights, less their zero point. A is the type that products are summed in, to `y` [N, channels, spatial...]; `packed` is
+// working memory of gemm::scratch_bytes.
 template <class A, class S, class Load>
-void convolve_as_product(const Call& call, const Window& w, int64_t groups, Load load, A zero, const A* bias) {
-  const Tensor &x = call.input(0), &y = call.output();
-  const int64_t in_part = x.dimension(1) / groups, out_part = y.dimension(1) / groups, depth = in_part * w.kernel_size(), pixels = w.output_size();
-  A* packed = static_cast<A*>(call.scratch);
+void convolve_as_product(const Call& call, const Tensor& x, int64_t channels, const Window& w, int64_t groups, Load load, A zero, const A* bias, A* y,
+                         A* packed) {
+  const int64_t in_part = x.dimension(1) / groups, out_part = channels / groups, depth = in_part * w.kernel_size(), pixels = w.output_size();
   for (int64_t group = 0; group < groups; ++group) {
     gemm::pack_rows(
         call, [&](int64_t row, int64_t k) { return load(group * out_part + row, k); }, out_part, depth, packed);
     for (int64_t batch = 0; batch < x.dimension(0); ++batch) {
       const ImageBlock<A, S> block{x.as<const S>() + (batch * groups + group) * in_part * w.input_size(), &w, w.pointwise(), zero};
-      gemm::multiply(call, out_part, pixels, depth, packed, y.as<A>() + (batch * groups + group) * out_part * pixels, pixels,
+      gemm::multiply(call, out_part, pixels, depth, packed, y + (batch * groups + group) * out_part * pixels, pixels,
                      bias ? bias + group * out_part : nullptr, packed + gemm::blocks_offset(out_part, depth), block);
     }
   }
@@ -179,11 +180,14 @@ inline void conv(const Call& call) {
     if (detail::depthwise(x, weights, groups)) return detail::convolve_depthwise(call, x, weights, y, w, bias);
     const int64_t depth = product(weights.dimensions, 1, weights.rank);
     const auto load = gemm::rows_of(weights.as<const float>(), depth, 1);
-    if (call.scratch) return detail::convolve_as_product<float, float>(call, w, groups, load, 0.0f, bias);
+    if (call.scratch)
+      return detail::convolve_as_product<float, float>(call, x, y.dimension(1), w, groups, load, 0.0f, bias, y.as<float>(),
+                                                       static_cast<float*>(call.scratch));
   }
   dispatch<Floats>(call, x.type, [&]<class T>() {
     const T* bias = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;
-    detail::convolve_plainly<Compute<T>, T, T, T>(call, x, weights, y, w, groups, Compute<T>(0), nullptr, false, bias);
+    detail::convolve_plainly<Compute<T>, T, T, T>(call, x, weights, y, w, groups, Compute<T>(0), static_cast<const T*>(nullptr), false, bias,
+                                                  detail::sum_itself);
   });
 }
 
@@ -201,10 +205,11 @@ inline void conv_integer(const Call& call) {
         const auto load = [=, from = weights.as<const W>()](int64_t channel, int64_t k) {
           return int32_t(from[channel * depth + k]) - (w_zero ? int32_t(w_zero[per_channel ? channel : 0]) : 0);
         };
-        return detail::convolve_as_product<int32_t, T>(call, w, call.integer("group", 1), load, x_zero, static_cast<const int32_t*>(nullptr));
+        return detail::convolve_as_product<int32_t, T>(call, x, y.dimension(1), w, call.integer("group", 1), load, x_zero,
+                                                       static_cast<const int32_t*>(nullptr), y.as<int32_t>(), static_cast<int32_t*>(call.scratch));
       }
       detail::convolve_plainly<int32_t, T, W, int32_t>(call, x, weights, y, w, call.integer("group", 1), x_zero, w_zero, per_channel,
-                                                       static_cast<const int32_t*>(nullptr));
+                                                       static_cast<const int32_t*>(nullptr), detail::sum_itself);
     });
   });
 }

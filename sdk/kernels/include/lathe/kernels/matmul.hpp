@@ -148,7 +148,109 @@ inline void general_matmul(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_MATMUL(X) \
-  X("", MatMul, matmul, shapes::unknown) X("", MatMulInteger, matmul_integer, shapes::unknown) X("", Gemm, general_matmul, shapes::unknown)
+namespace detail {
+// An operand of FusedMatMul as its attributes turn it: dimensions and strides.
+struct TurnedMatrix {
+  int64_t dimensions[max_rank], strides[max_rank];
+  int rank;
+
+  TurnedMatrix(const Tensor& x, bool transposed, bool batch_transposed) : rank(x.rank) {
+    dense_strides(x, strides);
+    for (int i = 0; i < rank; ++i) dimensions[i] = x.dimensions[i];
+    if (rank < 2) return;
+    if (batch_transposed)
+      for (int i = 0; i + 2 < rank; ++i) swap(i, i + 1);  // the first axis before the last one
+    if (transposed) swap(rank - 2, rank - 1);
+  }
+  void swap(int i, int k) {
+    const int64_t dimension = dimensions[i], stride = strides[i];
+    dimensions[i] = dimensions[k];
+    strides[i] = strides[k];
+    dimensions[k] = dimension;
+    strides[k] = stride;
+  }
+  Tensor shape() const { return {nullptr, dimensions, rank, Type::none}; }
+};
+}  // namespace detail
+
+// com.microsoft: alpha A' B', where transA and transB swap the last two axes and transBatchA and transBatchB, before that, put the first axis before
+// the last one (ONNX Runtime, docs/ContribOperators.md).
+inline void fused_matmul(const Call& call) {
+  const Tensor& y = call.output();
+  const detail::TurnedMatrix a(call.input(0), call.integer("transA", 0) != 0, call.integer("transBatchA", 0) != 0);
+  const detail::TurnedMatrix b(call.input(1), call.integer("transB", 0) != 0, call.integer("transBatchB", 0) != 0);
+  const float alpha = call.real("alpha", 1.0f);
+  const int64_t m = a.rank > 1 ? a.dimensions[a.rank - 2] : 1, k = a.dimensions[a.rank - 1], n = b.rank > 1 ? b.dimensions[b.rank - 1] : 1;
+  const int64_t a_row = a.rank > 1 ? a.strides[a.rank - 2] : 0, a_column = a.strides[a.rank - 1];
+  const int64_t b_row = b.strides[b.rank > 1 ? b.rank - 2 : 0], b_column = b.rank > 1 ? b.strides[b.rank - 1] : 0;
+  const int stack = y.rank - (a.rank > 1) - (b.rank > 1);
+  Loop<2> loop;
+  for (int i = 0; i < stack; ++i) {
+    const int left = i - (stack - (a.rank - 2)), right = i - (stack - (b.rank - 2));
+    loop.push(y.dimensions[i], {a.rank < 2 || left < 0 || a.dimensions[left] == 1 ? 0 : a.strides[left],
+                                b.rank < 2 || right < 0 || b.dimensions[right] == 1 ? 0 : b.strides[right]});
+  }
+  dispatch<Floats>(call, y.type, [&]<class T>() {
+    using C = Compute<T>;
+    loop.walk(0, loop.size, [&](int64_t at, const int64_t(&offsets)[2], int64_t count) {
+      for (int64_t i = 0; i < count; ++i) {
+        const T* p = call.input(0).template as<const T>() + offsets[0] + i * loop.stride(0);
+        const T* q = call.input(1).template as<const T>() + offsets[1] + i * loop.stride(1);
+        T* to = y.as<T>() + (at + i) * m * n;
+        parallel(call, m * n, math::greatest<int64_t>(1, grain_elements / (k + 1)), [&](int64_t begin, int64_t end, uint32_t) {
+          for (int64_t place = begin; place < end; ++place) {
+            C sum = 0;
+            for (int64_t l = 0; l < k; ++l) sum += C(p[place / n * a_row + l * a_column]) * C(q[l * b_row + place % n * b_column]);
+            to[place] = T(C(alpha) * sum);
+          }
+        });
+      }
+    });
+  });
+}
+
+namespace shapes {
+
+// numpy.matmul of two shapes.
+inline void matrix_product(const Call& call, const Tensor& a, const Tensor& b) {
+  if (a.rank < 1 || b.rank < 1) return call.fail("an operand of a matrix product is a scalar");
+  if (a.dimension(-1) != b.dimension(b.rank > 1 ? -2 : -1)) return call.fail("the inner dimensions of a matrix product differ");
+  int64_t dimensions[max_rank + 2];
+  int32_t rank = 0;
+  Tensor stack_a = a, stack_b = b;
+  stack_a.rank = math::greatest(0, a.rank - 2);
+  stack_b.rank = math::greatest(0, b.rank - 2);
+  if (!broadcast_into(call, dimensions, rank, stack_a) || !broadcast_into(call, dimensions, rank, stack_b)) return;
+  if (a.rank > 1) dimensions[rank++] = a.dimension(-2);
+  if (b.rank > 1) dimensions[rank++] = b.dimension(-1);
+  call.allocate_output(0, dimensions, rank);
+}
+inline void matmul(const Call& call) { matrix_product(call, call.input(0), call.input(1)); }
+inline void fused_matmul(const Call& call) {
+  const detail::TurnedMatrix a(call.input(0), call.integer("transA", 0) != 0, call.integer("transBatchA", 0) != 0);
+  const detail::TurnedMatrix b(call.input(1), call.integer("transB", 0) != 0, call.integer("transBatchB", 0) != 0);
+  matrix_product(call, a.shape(), b.shape());
+}
+
+// Gemm.
+inline void general_matmul(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(1);
+  const int a_transposed = call.integer("transA", 0) != 0, b_transposed = call.integer("transB", 0) != 0;
+  if (a.rank != 2 || b.rank != 2) return call.fail("an operand of a matrix product is no matrix");
+  if (a.dimensions[1 - a_transposed] != b.dimensions[b_transposed]) return call.fail("the inner dimensions of a matrix product differ");
+  int64_t dimensions[max_rank] = {a.dimensions[a_transposed], b.dimensions[1 - b_transposed]};
+  const int64_t rows = dimensions[0], columns = dimensions[1];
+  int32_t rank = 2;
+  if (call.has_input(2) && !broadcast_into(call, dimensions, rank, call.input(2))) return;
+  if (rank != 2 || dimensions[0] != rows || dimensions[1] != columns) return call.fail("the addend of a matrix product does not broadcast to it");
+  call.allocate_output(0, dimensions, 2);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_MATMUL(X)                                                                            \
+  X("", MatMul, matmul, shapes::matmul)                                                                    \
+  X("", MatMulInteger, matmul_integer, shapes::matmul) X("", Gemm, general_matmul, shapes::general_matmul) \
+      X("com.microsoft", FusedMatMul, fused_matmul, shapes::fused_matmul)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -40,56 +40,152 @@ inline Quantizer quantizer_of(const Call& call) {
   return q;
 }
 
-using Quantized = Types<uint8_t, int8_t, uint16_t, int16_t>;
+// Numbers of any type as float64, which holds what all of them mean (int64 is no type of quantised tensors).
+using Readable = Types<float, double, float16, bfloat16, int32_t, uint8_t, int8_t, uint16_t, int16_t, uint4, int4, uint2, int2, float4e2m1,
+                       float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float8e8m0>;
+inline void read_numbers(const Call& call, const Tensor& tensor, int64_t first, int64_t stride, int64_t count, double* to) {
+  dispatch<Readable>(call, tensor.type, [&]<class T>() {
+    for (int64_t i = 0; i < count; ++i) to[i] = double(Compute<T>(tensor.as<const T>()[first + i * stride]));
+  });
+}
 
-}  // namespace detail
+// The quotient as a number of the type that the division is to be done in. float64 has more than twice the bits of each, plus two, so rounding its
+// quotient once more gives what rounding the exact one would (Figueroa, "When is Double Rounding Innocuous?", 1995).
+inline double rounded_to(Type precision, double value) {
+  switch (precision) {
+    case Type::float16:
+      return float(convert<float16>(value));
+    case Type::bfloat16:
+      return float(convert<bfloat16>(value));
+    case Type::float64:
+    case Type::int32:  // whole numbers are divided in float64
+      return value;
+    default:
+      return float(value);
+  }
+}
 
-// y = saturate(round_even(x / scale) + zero point). Inputs: x, y_scale, y_zero_point (optional; its type is y's).
-inline void quantize_linear(const Call& call) {
+inline constexpr int64_t quantization_block = 64;
+using QuantizedIntegers = Types<uint8_t, int8_t, uint16_t, int16_t, uint4, int4, uint2, int2>;
+using QuantizedFloats = Types<float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float4e2m1>;
+inline bool is_quantized_float(Type type) { return type == Type::float4e2m1 || (type >= Type::float8e4m3fn && type <= Type::float8e5m2fnuz); }
+
+template <class Q>
+Q saturated(double value) {
+  constexpr double low = double(lowest_of<Q>()), high = double(highest_of<Q>());
+  return Q(int32_t(value < low ? low : (value > high ? high : (value == value ? value : 0.0))));
+}
+
+inline void quantize_any(const Call& call, const Quantizer& q) {
   const Tensor &x = call.input(0), &scale = call.input(1), &y = call.output();
-  const detail::Quantizer q = detail::quantizer_of(call);
-  dispatch<Types<float, float16, bfloat16, int32_t>>(call, x.type, [&]<class T>() {
-    dispatch<Types<float, float16, bfloat16, int32_t>>(call, scale.type, [&]<class S>() {
-      dispatch<detail::Quantized>(call, y.type, [&]<class Q>() {
-        const Q* zeros = call.has_input(2) ? call.input(2).template as<const Q>() : nullptr;
-        constexpr float low = float(std::numeric_limits<Q>::min()), high = float(std::numeric_limits<Q>::max());
-        parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
-          q.runs(begin, end, [&](int64_t first, int64_t count, int64_t index, int64_t stride) {
-            const T* from = x.as<const T>() + first;
-            Q* to = y.as<Q>() + first;
-            for (int64_t i = 0; i < count; ++i) {
-              const float zero = zeros ? float(zeros[index + i * stride]) : 0.0f;
-              const float value = math::round_even(float(from[i]) / float(scale.as<const S>()[index + i * stride])) + zero;
-              to[i] = Q(int32_t(value < low ? low : (value > high ? high : (value == value ? value : 0.0f))));
-            }
+  const Type asked = Type(call.integer("precision", 0)), precision = asked != Type::none ? asked : scale.type;
+  const bool saturate = call.integer("saturate", 1) != 0;
+  parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
+    q.runs(begin, end, [&](int64_t run, int64_t length, int64_t index, int64_t stride) {
+      for (int64_t done = 0; done < length; done += quantization_block) {
+        const int64_t first = run + done, count = math::least(quantization_block, length - done), place = index + done * stride;
+        double value[quantization_block], divisor[quantization_block], zero[quantization_block];
+        read_numbers(call, x, first, 1, count, value);
+        read_numbers(call, scale, place, stride, count, divisor);
+        if (call.has_input(2))
+          read_numbers(call, call.input(2), place, stride, count, zero);
+        else
+          for (int64_t i = 0; i < count; ++i) zero[i] = 0;
+        for (int64_t i = 0; i < count; ++i) value[i] = rounded_to(precision, rounded_to(precision, value[i]) / rounded_to(precision, divisor[i]));
+        if (y.type == Type::float4e2m1) {
+          for (int64_t i = 0; i < count; ++i) y.as<float4e2m1>()[first + i] = float4e2m1(narrow_to_odd(value[i] + zero[i]));
+        } else if (is_quantized_float(y.type)) {
+          dispatch<QuantizedFloats>(call, y.type, [&]<class Q>() {  // their zero point is 0
+            for (int64_t i = 0; i < count; ++i) y.as<Q>()[first + i] = Q::from_bits(Q::encode(narrow_to_odd(value[i]), saturate));
           });
-        });
-      });
+        } else {
+          dispatch<QuantizedIntegers>(call, y.type, [&]<class Q>() {
+            for (int64_t i = 0; i < count; ++i) y.as<Q>()[first + i] = saturated<Q>(math::round_even(value[i]) + zero[i]);
+          });
+        }
+      }
     });
   });
 }
 
-// y = (x - zero point) * scale. Inputs: x, x_scale, x_zero_point (optional). The output has the scale's type.
-inline void dequantize_linear(const Call& call) {
+// The usual types: float32 to whole bytes.
+template <class Q>
+void quantize_floats(const Call& call, const Quantizer& q) {
   const Tensor &x = call.input(0), &scale = call.input(1), &y = call.output();
-  const detail::Quantizer q = detail::quantizer_of(call);
-  dispatch<Types<uint8_t, int8_t, uint16_t, int16_t, int32_t>>(call, x.type, [&]<class Q>() {
-    dispatch<Types<float, float16, bfloat16>>(call, scale.type, [&]<class S>() {
-      dispatch<Types<float, float16, bfloat16>>(call, y.type, [&]<class T>() {
-        const Q* zeros = call.has_input(2) ? call.input(2).template as<const Q>() : nullptr;
-        parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
-          q.runs(begin, end, [&](int64_t first, int64_t count, int64_t index, int64_t stride) {
-            const Q* from = x.as<const Q>() + first;
-            T* to = y.as<T>() + first;
-            for (int64_t i = 0; i < count; ++i) {
-              const int64_t zero = zeros ? int64_t(zeros[index + i * stride]) : 0;
-              to[i] = T(float(int64_t(from[i]) - zero) * float(scale.as<const S>()[index + i * stride]));
-            }
-          });
-        });
-      });
+  const Q* zeros = call.has_input(2) ? call.input(2).template as<const Q>() : nullptr;
+  constexpr float low = float(std::numeric_limits<Q>::min()), high = float(std::numeric_limits<Q>::max());
+  parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
+    q.runs(begin, end, [&](int64_t first, int64_t count, int64_t index, int64_t stride) {
+      const float* from = x.as<const float>() + first;
+      Q* to = y.as<Q>() + first;
+      for (int64_t i = 0; i < count; ++i) {
+        const float zero = zeros ? float(zeros[index + i * stride]) : 0.0f;
+        const float value = math::round_even(from[i] / scale.as<const float>()[index + i * stride]) + zero;
+        to[i] = Q(int32_t(value < low ? low : (value > high ? high : (value == value ? value : 0.0f))));
+      }
     });
   });
+}
+
+inline void dequantize_any(const Call& call, const Quantizer& q) {
+  const Tensor &x = call.input(0), &scale = call.input(1), &y = call.output();
+  parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
+    q.runs(begin, end, [&](int64_t run, int64_t length, int64_t index, int64_t stride) {
+      for (int64_t done = 0; done < length; done += quantization_block) {
+        const int64_t first = run + done, count = math::least(quantization_block, length - done), place = index + done * stride;
+        double value[quantization_block], factor[quantization_block], zero[quantization_block];
+        read_numbers(call, x, first, 1, count, value);
+        read_numbers(call, scale, place, stride, count, factor);
+        if (call.has_input(2))
+          read_numbers(call, call.input(2), place, stride, count, zero);
+        else
+          for (int64_t i = 0; i < count; ++i) zero[i] = 0;
+        dispatch<Floats>(call, y.type, [&]<class T>() {
+          for (int64_t i = 0; i < count; ++i) y.as<T>()[first + i] = T(float(float(value[i] - zero[i]) * factor[i]));
+        });
+      }
+    });
+  });
+}
+
+template <class Q>
+void dequantize_to_floats(const Call& call, const Quantizer& q) {
+  const Tensor &x = call.input(0), &scale = call.input(1), &y = call.output();
+  const Q* zeros = call.has_input(2) ? call.input(2).template as<const Q>() : nullptr;
+  parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
+    q.runs(begin, end, [&](int64_t first, int64_t count, int64_t index, int64_t stride) {
+      const Q* from = x.as<const Q>() + first;
+      float* to = y.as<float>() + first;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t zero = zeros ? int64_t(zeros[index + i * stride]) : 0;
+        to[i] = float(int64_t(from[i]) - zero) * scale.as<const float>()[index + i * stride];
+      }
+    });
+  });
+}
+
+inline bool is_plain_integer(Type type) { return type == Type::uint8 || type == Type::int8 || type == Type::uint16 || type == Type::int16; }
+
+}  // namespace detail
+
+// y = saturate(round_even(x / scale) + zero point). Inputs: x, y_scale, y_zero_point (optional; its type is y's). Attributes: axis, block_size,
+// precision (the type to divide in; default: the scale's), saturate (of float8).
+inline void quantize_linear(const Call& call) {
+  const Type precision = Type(call.integer("precision", 0)), y = call.output().type;
+  const detail::Quantizer q = detail::quantizer_of(call);
+  if (call.input(0).type == Type::float32 && call.input(1).type == Type::float32 && (precision == Type::none || precision == Type::float32) &&
+      detail::is_plain_integer(y))
+    return dispatch<Types<uint8_t, int8_t, uint16_t, int16_t>>(call, y, [&]<class Q>() { detail::quantize_floats<Q>(call, q); });
+  detail::quantize_any(call, q);
+}
+
+// y = (x - zero point) * scale, in float32. Inputs: x, x_scale, x_zero_point (optional). The output has the scale's type, or output_dtype.
+inline void dequantize_linear(const Call& call) {
+  const Type x = call.input(0).type;
+  const detail::Quantizer q = detail::quantizer_of(call);
+  if ((detail::is_plain_integer(x) || x == Type::int32) && call.input(1).type == Type::float32 && call.output().type == Type::float32)
+    return dispatch<Types<uint8_t, int8_t, uint16_t, int16_t, int32_t>>(call, x, [&]<class Q>() { detail::dequantize_to_floats<Q>(call, q); });
+  detail::dequantize_any(call, q);
 }
 
 // Outputs: y (uint8), y_scale, y_zero_point, from the range of x, which is widened to hold 0.
