@@ -45,6 +45,7 @@ struct NamedRecipe {
 // One list per file recipes_*.cpp.
 std::span<const NamedRecipe> movement_recipes();
 std::span<const NamedRecipe> neural_recipes();
+std::span<const NamedRecipe> table_recipes();
 std::span<const NamedRecipe> arithmetic_recipes();
 std::span<const NamedRecipe> vision_recipes();
 
