@@ -19,6 +19,7 @@
 #include "core/plugin/plugins.hpp"
 #include "core/plugin/regions.hpp"
 #include "core/reference/reference.hpp"
+#include "shape_functions.hpp"
 
 namespace fs = std::filesystem;
 
@@ -51,7 +52,11 @@ Outcome run_on_reference(const Sample& sample) {
   try {
     ReferenceOptions options;
     options.threads = 2;
-    NamedData results = run_reference(sample.graph, {sample.inputs.begin(), sample.inputs.end()}, options);
+    const NamedData inputs(sample.inputs.begin(), sample.inputs.end());
+    test::ShapeFunctionWatch watch(sample.graph, inputs);
+    options.watch = [&](const std::string& value, const Datum& datum) { watch.see(value, datum); };
+    NamedData results = run_reference(sample.graph, inputs, options);
+    for (const std::string& sentence : watch.disagreements()) throw Error(Code::failed, sentence);
     Outcome outcome{Outcome::State::ran, {}, {}};
     for (const ValueId id : sample.graph.outputs) outcome.outputs.push_back(std::move(results.at(sample.graph.value(id).name).tensor));
     return outcome;
