@@ -87,7 +87,8 @@ std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins
       given[takers[0]].emplace_back(key, value);
     } else if (takers.size() > 1) {
       problem("--option " + key + " is an option of several targets", "write " + targets[takers[0]]->name + "." + key + "=" + value);
-    } else {
+    } else if (std::none_of(plugins.manifests().begin(), plugins.manifests().end(),
+                            [&](const Manifest& m) { return m.has_part("frontend/1") && declares(m, key); })) {
       std::vector<std::string> names;
       for (const Manifest* manifest : targets)
         for (const OptionSpec& option : manifest->options) names.push_back(option.name);
@@ -167,11 +168,33 @@ std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
   return targets;
 }
 
-std::vector<std::pair<std::string, std::string>> options_for(const Job& job, std::string_view plugin) {
+std::vector<std::pair<std::string, std::string>> frontend_options(const Job& job, const Manifest& frontend,
+                                                                  const std::vector<ResolvedTarget>& targets) {
   std::vector<std::pair<std::string, std::string>> options;
-  for (const auto& [key, value] : job.options)
-    if (key.size() > plugin.size() && key.starts_with(plugin) && key[plugin.size()] == '.')
-      options.emplace_back(key.substr(plugin.size() + 1), value);
+  for (const auto& [key, value] : job.options) {
+    const size_t dot = key.find('.');
+    if (dot != std::string::npos) {
+      if (key.substr(0, dot) == frontend.name) options.emplace_back(key.substr(dot + 1), value);
+      continue;
+    }
+    if (std::any_of(targets.begin(), targets.end(), [&](const ResolvedTarget& t) { return declares(*t.manifest, key); })) continue;
+    if (!declares(frontend, key))
+      throw Error(Code::usage, "neither a target of this job nor '" + frontend.name + "', which reads the model, has an option '" + key + "'",
+                  "'lathe plugin list' and 'lathe targets NAME' show what there is");
+    options.emplace_back(key, value);
+  }
+  if (!declares(frontend, "width") || !declares(frontend, "height")) return options;
+  int64_t width = job.width, height = job.height;
+  for (const auto& [name, dimensions] : job.shapes) {
+    if (dimensions.size() != 4) continue;
+    if (height <= 0 && dimensions[2] > 0) height = dimensions[2];
+    if (width <= 0 && dimensions[3] > 0) width = dimensions[3];
+  }
+  const auto given = [&](std::string_view key) {
+    return std::any_of(options.begin(), options.end(), [&](const auto& option) { return option.first == key; });
+  };
+  if (width > 0 && !given("width")) options.emplace_back("width", std::to_string(width));
+  if (height > 0 && !given("height")) options.emplace_back("height", std::to_string(height));
   return options;
 }
 

@@ -30,8 +30,11 @@ std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text
 // (usage or unsupported) with everything that is wrong.
 std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job);
 
-// The settings that begin with "PLUGIN." for a plugin that is no target (a frontend).
-std::vector<std::pair<std::string, std::string>> options_for(const Job& job, std::string_view plugin);
+// The job's options for the frontend that reads its model: those with its name in front, those of its options that no target has, and, where
+// the frontend declares options named `width` and `height`, the picture's size as --width, --height or an NCHW --shape gives it. Throws
+// Error(usage) for an option that neither the frontend nor a target has.
+std::vector<std::pair<std::string, std::string>> frontend_options(const Job& job, const Manifest& frontend,
+                                                                  const std::vector<ResolvedTarget>& targets);
 
 // "float32" or "int8": how `kind` (auto, float, quant, or a precision's own name) is spelled for a device. Throws Error(usage).
 std::string resolve_precision(const std::string& kind, const DeviceSpec& device, const std::string& target);

@@ -203,7 +203,7 @@ class Compilation {
     if (!frontend) throw Error(Code::failed, "no plugin reads '" + path + "'", "'lathe plugin list' shows what is read");
     frontend_ = &frontend->manifest();
     enter("import", frontend_->name);
-    Graph graph = import_model(*plugins_, path, options_for(job_, frontend_->name));
+    Graph graph = import_model(*plugins_, path, frontend_options(job_, *frontend_, targets_));
     collect_input_files(graph);
     return graph;
   }

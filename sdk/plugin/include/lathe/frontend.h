@@ -9,8 +9,10 @@ extern "C" {
 typedef struct lathe_import_request {
   uint32_t struct_size;
   uint32_t reserved;
-  lathe_string path;             /* absolute path of the model file */
-  const lathe_setting* settings; /* the frontend's options */
+  lathe_string path; /* absolute path of the model file */
+  /* The frontend's options. Options named `width` and `height` also get the picture's size that the person asked for with --width, --height or
+   * --shape: a frontend whose graph depends on the size of its input declares them. */
+  const lathe_setting* settings;
   size_t setting_count;
 } lathe_import_request;
 

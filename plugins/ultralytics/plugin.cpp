@@ -1,0 +1,134 @@
+// The plugin's parts: a frontend that reads checkpoints of Ultralytics and of YOLOv5's repository, and an inspector that describes them.
+#include <cstdlib>
+#include <deque>
+#include <fstream>
+#include <iterator>
+#include <lathe/plugin.hpp>
+#include <memory>
+#include <sstream>
+
+#include "inspector.hpp"
+#include "lathe/mapped_file.hpp"
+#include "modules.hpp"
+#include "network.hpp"
+
+namespace lathe::ultralytics {
+namespace {
+
+WiringTable known_wirings() {
+  WiringTable table;
+  read_wirings(table, modules_yaml, "the built-in descriptions");
+  return table;
+}
+
+int recognise_head(const sdk::FileHead& head) {
+  const bool named = head.has_extension("pt") || head.has_extension("pth");
+  if (head.begins_with("PK\x03\x04")) return named ? 90 : 0;
+  return named ? 30 : 0;  // to say what it is instead
+}
+
+// What is named .pt and is no zip file: a sentence about what it is.
+[[noreturn]] void refuse_format(std::string_view bytes, const std::string& path) {
+  sdk::Diagnostic d;
+  d.location = path;
+  const auto begins = [&](std::string_view magic) { return bytes.substr(0, magic.size()) == magic; };
+  if (bytes.size() > 2 && bytes[0] == '\x80' && static_cast<unsigned char>(bytes[1]) <= 5) {
+    d.text = "this is a checkpoint in PyTorch's old form (before version 1.6), which is not read";
+    d.hint = "load and save it once with a newer PyTorch: torch.save writes the zip form";
+  } else if (begins("7z\xbc\xaf\x27\x1c")) {
+    d.text = "this is a 7z archive and no checkpoint";
+    d.hint = "unpack it first";
+  } else if (begins("\x1f\x8b")) {
+    d.text = "this is a gzip file and no checkpoint";
+    d.hint = "unpack it first";
+  } else if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
+    d.text = "this is a tar archive and no checkpoint";
+    d.hint = "unpack it first";
+  } else if (begins("version https://git-lfs")) {
+    d.text = "this is a pointer of Git LFS and not the checkpoint itself";
+    d.hint = "fetch it with `git lfs pull`";
+  } else if (begins("<")) {
+    d.text = "this is a web page and no checkpoint";
+    d.hint = "download the file itself";
+  } else {
+    d.text = "this is no checkpoint of PyTorch: it does not begin as a zip file does";
+  }
+  throw sdk::Failure(LATHE_FAILED, std::move(d));
+}
+
+void parse_size(std::string_view text, NetworkOptions& options) {
+  const std::string s(text);
+  char* end = nullptr;
+  const long height = std::strtol(s.c_str(), &end, 10);
+  long width = height;
+  if (*end == 'x') width = std::strtol(end + 1, &end, 10);
+  if (s.empty() || *end != '\0' || height < 1 || width < 1 || height > 65536 || width > 65536) {
+    sdk::Diagnostic d;
+    d.text = "option imgsz is no image size";
+    d.expected = "a number, or HEIGHTxWIDTH";
+    d.found = s;
+    throw sdk::Failure(LATHE_USAGE, std::move(d));
+  }
+  options.height = height;
+  options.width = width;
+}
+
+class Frontend {
+ public:
+  explicit Frontend(const sdk::Host& host) : host_(host) {}
+  static sdk::FrontendInfo info() {
+    return {"PyTorch checkpoint",
+            {"pt", "pth"},
+            {{"head",
+              LATHE_OPTION_CHOICE,
+              "decoded",
+              "What the network yields: convolution outputs per scale, decoded boxes and scores, or final boxes.",
+              {"raw", "decoded", "nms"}},
+             {"width", LATHE_OPTION_INT, "0", "Width of the image; as in training when it is 0."},
+             {"height", LATHE_OPTION_INT, "0", "Height of the image; as in training when it is 0."},
+             {"imgsz", LATHE_OPTION_STRING, "", "Image size, as a number or HEIGHTxWIDTH; as in training when it is not given."},
+             {"modules", LATHE_OPTION_PATH, "", "A YAML file that describes module classes which are not known."},
+             {"conf", LATHE_OPTION_FLOAT, "0.25", "With head=nms: the lowest score of a box."},
+             {"iou", LATHE_OPTION_FLOAT, "0.7", "With head=nms: how far boxes of one class may overlap."},
+             {"max-det", LATHE_OPTION_INT, "300", "With head=nms: the most boxes of a class; in end-to-end networks: of all classes."}}};
+  }
+  static int recognise(const sdk::FileHead& head) { return recognise_head(head); }
+
+  void import_model(const sdk::ImportRequest& request, sdk::GraphSink& sink) {
+    const sdk::MappedFile file(request.path);
+    if (file.bytes().substr(0, 4) != "PK\x03\x04") refuse_format(file.bytes(), request.path);
+    const Checkpoint checkpoint(file.bytes(), request.path);
+    WiringTable wirings = known_wirings();
+    if (const std::string path(request.settings.text("modules")); !path.empty()) {
+      const sdk::MappedFile descriptions(path);
+      read_wirings(wirings, std::string(descriptions.bytes()), path);
+    }
+    NetworkOptions options;
+    const std::string_view form = request.settings.text("head");
+    options.head.form = form == "raw" ? HeadForm::raw : form == "nms" ? HeadForm::nms : HeadForm::decoded;
+    options.head.confidence = static_cast<float>(request.settings.real("conf"));
+    options.head.overlap = static_cast<float>(request.settings.real("iou"));
+    options.head.most_boxes = std::max<int64_t>(request.settings.integer("max-det"), 1);
+    if (const std::string_view size = request.settings.text("imgsz"); !size.empty()) parse_size(size, options);
+    for (const auto& [name, value] : {std::pair{"width", &options.width}, std::pair{"height", &options.height}})
+      if (const int64_t size = request.settings.integer(name); size > 0) *value = size;
+    for (const std::string& global : checkpoint.pickle().globals())
+      if (!Checkpoint::expected_global(global)) host_.warn("the checkpoint names " + global + ", which no network needs; nothing of it was run");
+    sink.accept(trace_network(checkpoint, wirings, options));
+  }
+
+ private:
+  sdk::Host host_;
+};
+
+class Inspector {
+ public:
+  static int recognise(const sdk::FileHead& head) { return recognise_head(head); }
+  static std::string inspect(const sdk::Host&, const std::string& path) { return inspect_checkpoint(path, known_wirings()); }
+};
+
+}  // namespace
+}  // namespace lathe::ultralytics
+
+LATHE_PLUGIN("ultralytics", "1.0.0", "The Lathe authors", "Reads checkpoints of Ultralytics and YOLOv5, without running anything in them.",
+             lathe::sdk::FrontendPart<lathe::ultralytics::Frontend>, lathe::sdk::InspectorPart<lathe::ultralytics::Inspector>)

@@ -1,0 +1,57 @@
+// lathe/mapped_file.hpp - a file as read-only memory, for frontends and inspectors. POSIX. Include lathe/plugin.hpp before it.
+#pragma once
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "lathe/support.hpp"
+
+namespace lathe::sdk {
+
+// A regular file that a person named, mapped as a whole; pages come from disk when they are touched.
+class MappedFile {
+ public:
+  // Throws Failure: not there, not readable, no regular file, empty.
+  explicit MappedFile(std::string path) : path_(std::move(path)) {
+    // O_NONBLOCK so that a pipe that poses as a file cannot make us wait.
+    const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (descriptor < 0) refuse(std::string("the file cannot be opened: ") + std::strerror(errno));
+    struct stat status = {};
+    const bool known = ::fstat(descriptor, &status) == 0;
+    const bool regular = known && S_ISREG(status.st_mode);
+    void* memory =
+        regular && status.st_size > 0 ? ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
+    const int error = errno;
+    ::close(descriptor);
+    if (!regular) refuse(known ? "this is no regular file" : "the file cannot be read");
+    if (status.st_size == 0) refuse("the file is empty");
+    if (memory == MAP_FAILED) refuse(std::string("the file cannot be mapped: ") + std::strerror(error));
+    data_ = static_cast<const char*>(memory);
+    size_ = static_cast<size_t>(status.st_size);
+  }
+  ~MappedFile() {
+    if (data_) ::munmap(const_cast<char*>(data_), size_);
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::string_view bytes() const { return {data_, size_}; }
+  const std::string& path() const { return path_; }
+
+ private:
+  [[noreturn]] void refuse(std::string text) const {
+    Diagnostic d;
+    d.text = std::move(text);
+    d.location = path_;
+    throw Failure(LATHE_FAILED, std::move(d));
+  }
+  std::string path_;
+  const char* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace lathe::sdk
