@@ -138,6 +138,19 @@ Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b)
   return result;
 }
 
+void expect_lines(const InferenceContext& context, size_t input, const Shape* operand, bool rows) {
+  const Shape* s = shape(context, input);
+  if (!s || !operand || operand->empty()) return;
+  const Dimension count = product(context, *s, 0, s->size());
+  const size_t rank = operand->size();
+  const Dimension lines = rank < 2 ? Dimension(1) : (*operand)[rows ? rank - 2 : rank - 1];
+  const Dimension all = times(context, lines, product(context, *operand, 0, rank < 2 ? 0 : rank - 2));
+  if (count.value == 1 || !count.constant() || !lines.constant() || !all.constant() || count == lines || count == all) return;
+  std::string expected = "1 or " + std::to_string(lines.value);
+  if (lines != all) expected += " or " + std::to_string(all.value);
+  context.fail("input " + std::to_string(input) + " has the wrong number of elements", expected, std::to_string(count.value));
+}
+
 ValueType merged(const ValueType& a, const ValueType& b) {
   ValueType result = a.element == DataType::none ? b : a;
   result.shape.reset();

@@ -46,6 +46,10 @@ void expect_shape(const InferenceContext& context, size_t input, const Shape& ex
 // Multidirectional broadcasting; fails naming both shapes.
 Shape broadcast(const InferenceContext& context, const Shape& a, const Shape& b);
 
+// Fails unless input `input`, a scale or zero point of an operand of a matrix product, has one element, one for each row of the operand (`rows`; else
+// for each column), or that for each matrix of the stack. nullptr: the operand's shape is not known.
+void expect_lines(const InferenceContext& context, size_t input, const Shape* operand, bool rows);
+
 // What is true of both: the dimensions that are equal, the others unknown; no rank where the ranks differ. `a` and `b` are of one kind and
 // element type, or one of them of none.
 ValueType merged(const ValueType& a, const ValueType& b);

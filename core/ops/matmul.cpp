@@ -15,7 +15,11 @@ void multiply(InferenceContext& c, DataType element) {
 }
 
 void infer_matmul(InferenceContext& c) { multiply(c, infer::element(c, 0)); }
-void infer_matmul_integer(InferenceContext& c) { multiply(c, DataType::int32); }
+void infer_matmul_integer(InferenceContext& c) {
+  multiply(c, DataType::int32);
+  infer::expect_lines(c, 2, infer::shape(c, 0), true);
+  infer::expect_lines(c, 3, infer::shape(c, 1), false);
+}
 
 // The last two axes transposed if `transposed`; before that, the first axis put in front of the last one if `batch_transposed`.
 Shape transposed(Shape s, bool transposed, bool batch_transposed) {

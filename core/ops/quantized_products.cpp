@@ -14,14 +14,14 @@ std::optional<int64_t> elements(const InferenceContext& c, size_t input) {
   return n.constant() ? std::optional(n.value) : std::nullopt;
 }
 
-// One element, or one for each line (`lines`, unknown: any number), or for each line of each matrix of the stack.
-void check_parameter(const InferenceContext& c, size_t input, const Dimension& lines, bool stacks) {
-  const std::optional<int64_t> count = elements(c, input);
-  if (!count || *count == 1 || !lines.constant() || *count == lines.value || (stacks && lines.value && *count % lines.value == 0)) return;
-  c.fail("input " + std::to_string(input) + " has the wrong number of elements", "1 or " + std::to_string(lines.value), std::to_string(*count));
+// One element, or `count`.
+void check_parameter(const InferenceContext& c, size_t input, const Dimension& count) {
+  const std::optional<int64_t> found = elements(c, input);
+  if (!found || *found == 1 || !count.constant() || *found == count.value) return;
+  c.fail("input " + std::to_string(input) + " has the wrong number of elements", count.value == 1 ? "1" : "1 or " + std::to_string(count.value),
+         std::to_string(*found));
 }
 
-Dimension rows(const Shape* a) { return !a ? Dimension() : (a->size() > 1 ? (*a)[a->size() - 2] : Dimension(1)); }
 Dimension columns(const Shape* b) { return !b ? Dimension() : (b->size() > 1 ? b->back() : Dimension(1)); }
 
 void multiply(InferenceContext& c, size_t left, size_t right, DataType element) {
@@ -33,20 +33,20 @@ void multiply(InferenceContext& c, size_t left, size_t right, DataType element) 
 
 void infer_qlinear_matmul(InferenceContext& c) {
   multiply(c, 0, 3, infer::element(c, 7));
-  for (const size_t i : {1, 2, 6, 7}) check_parameter(c, i, rows(infer::shape(c, 0)), true);
-  for (const size_t i : {4, 5}) check_parameter(c, i, columns(infer::shape(c, 3)), true);
+  for (const size_t i : {1, 2, 6, 7}) infer::expect_lines(c, i, infer::shape(c, 0), true);
+  for (const size_t i : {4, 5}) infer::expect_lines(c, i, infer::shape(c, 3), false);
 }
 
 void infer_integer_to_float(InferenceContext& c) {
   multiply(c, 0, 1, infer::element(c, 2));
-  for (const size_t i : {2, 4}) check_parameter(c, i, rows(infer::shape(c, 0)), true);
-  for (const size_t i : {3, 5}) check_parameter(c, i, columns(infer::shape(c, 1)), true);
+  for (const size_t i : {2, 4}) infer::expect_lines(c, i, infer::shape(c, 0), true);
+  for (const size_t i : {3, 5}) infer::expect_lines(c, i, infer::shape(c, 1), false);
   if (c.input(6)) infer::expect_length(c, 6, columns(infer::shape(c, 1)));
 }
 
 void infer_dynamic(InferenceContext& c) {
   multiply(c, 0, 1, DataType::float32);
-  for (const size_t i : {2, 3}) check_parameter(c, i, columns(infer::shape(c, 1)), true);
+  for (const size_t i : {2, 3}) infer::expect_lines(c, i, infer::shape(c, 1), false);
   if (c.input(4)) infer::expect_length(c, 4, columns(infer::shape(c, 1)));
 }
 
@@ -62,8 +62,8 @@ void infer_qgemm(InferenceContext& c) {
   if (infer::differ((*a)[a_transposed ? 0 : 1], (*b)[b_transposed ? 1 : 0]))
     c.fail("the inner dimensions of the product differ", to_string(*a), to_string(*b));
   Shape y{(*a)[a_transposed ? 1 : 0], (*b)[b_transposed ? 0 : 1]};
-  for (const size_t i : {1, 2}) check_parameter(c, i, Dimension(1), false);
-  for (const size_t i : {4, 5}) check_parameter(c, i, y[1], false);
+  for (const size_t i : {1, 2}) check_parameter(c, i, Dimension(1));
+  for (const size_t i : {4, 5}) check_parameter(c, i, y[1]);
   if (const Shape* addend = infer::shape(c, 6)) {
     const Shape joined = infer::broadcast(c, y, *addend);
     if (joined.size() != 2 || infer::differ(joined[0], y[0]) || infer::differ(joined[1], y[1]))
@@ -114,10 +114,10 @@ void infer_nbits(InferenceContext& c) {
 void infer_qlinear_conv(InferenceContext& c) {
   infer::expect_rank(c, 0, 3, SIZE_MAX);
   const Shape *x = infer::shape(c, 0), *weights = infer::shape(c, 3);
-  for (const size_t i : {1, 2, 6, 7}) check_parameter(c, i, Dimension(1), false);
+  for (const size_t i : {1, 2, 6, 7}) check_parameter(c, i, Dimension(1));
   if (!x || !weights) return infer::set(c, infer::element(c, 7), std::nullopt);
   if (x->size() != weights->size()) c.fail("input and weights differ in rank", to_string(*x), to_string(*weights));
-  for (const size_t i : {4, 5}) check_parameter(c, i, (*weights)[0], false);
+  for (const size_t i : {4, 5}) check_parameter(c, i, (*weights)[0]);
   if (c.input(8)) infer::expect_length(c, 8, (*weights)[0]);
   infer::set(c, infer::element(c, 7), infer::convolved(c, *x, *weights));
 }

@@ -4,6 +4,7 @@
 #include "lathe/kernels/convolution.hpp"
 #include "lathe/kernels/matmul.hpp"
 #include "lathe/kernels/pooling.hpp"
+#include "lathe/kernels/quantized_products.hpp"
 #include "lathe/kernels/softmax.hpp"
 
 namespace lathe {
@@ -24,6 +25,8 @@ const LevelEntry entries[] = {
     {"ConvInteger", erase(own::conv_integer), erase(own::conv_scratch)},
     {"MatMul", erase(own::matmul), erase(own::matmul_scratch)},
     {"MatMulInteger", erase(own::matmul_integer), nullptr},
+    {"QLinearConv", erase(own::qlinear_conv), erase(own::qlinear_conv_scratch)},
+    {"QLinearMatMul", erase(own::qlinear_matmul), nullptr},
     {"Gemm", erase(own::general_matmul), erase(own::gemm_scratch)},
 };
 

@@ -150,6 +150,7 @@ TEST_CASE("MatMulNBits: blocks of 4, 8 and 2 bits, zero points, groups, a bias")
 }
 
 TEST_CASE("bad models of quantised products") {
+  check_complaint("g (uint8[2,3] a, uint8[3,4] b, uint8[3] z) => (y) { y = MatMulInteger(a, b, z) }", {"MatMulInteger", "input 2", "1 or 2"});
   check_complaint("g (uint8[1,2,5,5] x, float s, uint8 z, int8[3,1,3,3] w, int8 v) => (y) { y = QLinearConv(x, s, z, w, s, v, s, z) }",
                   {"QLinearConv", "channels"});
   check_complaint("g (uint8[1,2,5,5] x, float s, uint8 z, int8[3,2,3,3] w, float[2] t, int8 v) => (y) { y = QLinearConv(x, s, z, w, t, v, s, z) }",

@@ -35,14 +35,12 @@ inline MatrixShapes matrix_shapes(const Tensor& a, const Tensor& b, const Tensor
 
 template <class A, class T, class U, class R>
 void multiply_plainly(const Call& call, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_column, const U* b, int64_t b_row,
-                      int64_t b_column, R* y, const T* a_zero, int64_t a_zero_stride, const U* b_zero, int64_t b_zero_stride) {
+                      int64_t b_column, R* y) {
   parallel(call, m * n, math::greatest<int64_t>(1, grain_elements / (k + 1)), [=](int64_t begin, int64_t end, uint32_t) {
     for (int64_t at = begin; at < end; ++at) {
       const int64_t row = at / n, column = at % n;
-      const A left = a_zero ? A(a_zero[row * a_zero_stride]) : A(0), right = b_zero ? A(b_zero[column * b_zero_stride]) : A(0);
       A sum = 0;
-      for (int64_t i = 0; i < k; ++i)
-        sum = math::add(sum, math::multiply(A(A(a[row * a_row + i * a_column]) - left), A(A(b[i * b_row + column * b_column]) - right)));
+      for (int64_t i = 0; i < k; ++i) sum = math::add(sum, math::multiply(A(a[row * a_row + i * a_column]), A(b[i * b_row + column * b_column])));
       y[at] = R(sum);
     }
   });
@@ -52,6 +50,54 @@ template <class F>
 void each_matrix(const MatrixShapes& s, F&& body) {
   s.batches.walk(0, s.batches.size, [&](int64_t at, const int64_t(&offsets)[2], int64_t count) {
     for (int64_t i = 0; i < count; ++i) body(at + i, offsets[0] + i * s.batches.stride(0), offsets[1] + i * s.batches.stride(1));
+  });
+}
+
+// A parameter of a matrix operand: one number, one for each row (or column) of the product, or that for each matrix of the stack.
+struct LineParameter {
+  Tensor tensor;
+  int64_t lines, count;
+
+  LineParameter(const Tensor& t, int64_t lines_of_product) : tensor(t), lines(lines_of_product), count(t.present() ? t.size() : 0) {}
+  int64_t place(int64_t matrix, int64_t line) const { return count <= 1 ? 0 : (count > lines ? matrix * lines + line : line); }
+  int32_t integer(int64_t matrix, int64_t line) const {
+    if (count == 0) return 0;
+    const int64_t at = place(matrix, line);
+    return tensor.type == Type::int8 ? int32_t(tensor.as<const int8_t>()[at]) : int32_t(tensor.as<const uint8_t>()[at]);
+  }
+  float real(int64_t matrix, int64_t line) const {
+    if (count == 0) return 1.0f;
+    const int64_t at = place(matrix, line);
+    if (tensor.type == Type::float16) return float(tensor.as<const float16>()[at]);
+    if (tensor.type == Type::bfloat16) return float(tensor.as<const bfloat16>()[at]);
+    return tensor.as<const float>()[at];
+  }
+};
+
+// One [m, k] times [k, n], each element less its zero point: finish(row, column, sum) for each element of the product. left_zero(row) and
+// right_zero(column) give the zero points.
+template <class T, class U, class LeftZero, class RightZero, class Finish>
+void integer_product(const Call& call, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_column, const U* b, int64_t b_row,
+                     int64_t b_column, LeftZero left_zero, RightZero right_zero, Finish finish) {
+  constexpr int64_t width = 64;
+  const int64_t strips = (n + width - 1) / width;
+  parallel(call, m * strips, math::greatest<int64_t>(1, grain_elements / (width * k + 1)), [&](int64_t begin, int64_t end, uint32_t) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t row = task / strips, first = task % strips * width, count = math::least(width, n - first);
+      const int32_t zero = left_zero(row);
+      int32_t sums[width] = {}, zeros[width];
+      for (int64_t j = 0; j < count; ++j) zeros[j] = right_zero(first + j);
+      for (int64_t i = 0; i < k; ++i) {
+        const int32_t factor = int32_t(a[row * a_row + i * a_column]) - zero;
+        const U* from = b + i * b_row + first * b_column;
+        if (b_column == 1) {
+          for (int64_t j = 0; j < count; ++j) sums[j] += factor * (int32_t(from[j]) - zeros[j]);
+        } else {
+          for (int64_t j = 0; j < count; ++j) sums[j] += factor * (int32_t(from[j * b_column]) - zeros[j]);
+        }
+      }
+      for (int64_t j = 0; j < count; ++j) finish(row, first + j, sums[j]);
+    }
   });
 }
 
@@ -78,7 +124,7 @@ inline void matmul(const Call& call) {
   dispatch<Types<float, double, float16, bfloat16, int32_t, int64_t, uint32_t, uint64_t>>(call, a.type, [&]<class T>() {
     detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
       detail::multiply_plainly<Compute<T>, T, T, T>(call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1,
-                                                    b.as<const T>() + right * s.k * s.n, s.n, 1, y.as<T>() + at * s.m * s.n, nullptr, 0, nullptr, 0);
+                                                    b.as<const T>() + right * s.k * s.n, s.n, 1, y.as<T>() + at * s.m * s.n);
     });
   });
 }
@@ -87,17 +133,16 @@ inline void matmul(const Call& call) {
 inline void matmul_integer(const Call& call) {
   const Tensor &a = call.input(0), &b = call.input(1), &y = call.output();
   const detail::MatrixShapes s = detail::matrix_shapes(a, b, y);
+  constexpr Tensor absent{nullptr, nullptr, 0, Type::none};
+  const detail::LineParameter a_zero(call.has_input(2) ? call.input(2) : absent, s.m), b_zero(call.has_input(3) ? call.input(3) : absent, s.n);
   dispatch<Types<uint8_t, int8_t>>(call, a.type, [&]<class T>() {
     dispatch<Types<uint8_t, int8_t>>(call, b.type, [&]<class U>() {
-      const T* a_zero = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;
-      const U* b_zero = call.has_input(3) ? call.input(3).template as<const U>() : nullptr;
-      const int64_t a_count = a_zero ? call.input(2).size() : 1, b_count = b_zero ? call.input(3).size() : 1;
       detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
-        // Per-row zero points may be [M], or [batches..., M, 1]; per-column likewise.
-        detail::multiply_plainly<int32_t, T, U, int32_t>(call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1,
-                                                         b.as<const U>() + right * s.k * s.n, s.n, 1, y.as<int32_t>() + at * s.m * s.n,
-                                                         a_zero ? a_zero + (a_count > s.m ? left * s.m : 0) : nullptr, a_count > 1 ? 1 : 0,
-                                                         b_zero ? b_zero + (b_count > s.n ? right * s.n : 0) : nullptr, b_count > 1 ? 1 : 0);
+        int32_t* to = y.as<int32_t>() + at * s.m * s.n;
+        detail::integer_product(
+            call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1, b.as<const U>() + right * s.k * s.n, s.n, 1,
+            [&](int64_t row) { return a_zero.integer(left, row); }, [&](int64_t column) { return b_zero.integer(right, column); },
+            [&](int64_t row, int64_t column, int32_t sum) { to[row * s.n + column] = sum; });
       });
     });
   });
@@ -128,9 +173,7 @@ inline void general_matmul(const Call& call) {
         done = true;
       }
     }
-    if (!done)
-      detail::multiply_plainly<C, T, T, T>(call, m, n, k, a.as<const T>(), a_row, a_column, b.as<const T>(), b_row, b_column, y.as<T>(), nullptr, 0,
-                                           nullptr, 0);
+    if (!done) detail::multiply_plainly<C, T, T, T>(call, m, n, k, a.as<const T>(), a_row, a_column, b.as<const T>(), b_row, b_column, y.as<T>());
     const bool addend = call.has_input(2) && beta != 0.0f;
     if (!addend && alpha == 1.0f) return;
     const Tensor* inputs[1] = {addend ? &call.input(2) : &y};
@@ -226,6 +269,18 @@ inline void matrix_product(const Call& call, const Tensor& a, const Tensor& b) {
   call.allocate_output(0, dimensions, rank);
 }
 inline void matmul(const Call& call) { matrix_product(call, call.input(0), call.input(1)); }
+
+// Scales or zero points of an operand: one, one for each of its rows (else columns), or that for each matrix of the stack.
+inline bool lines_fit(const Call& call, int32_t input, const Tensor& operand, bool rows) {
+  if (!call.has_input(input)) return true;
+  const int64_t count = call.input(input).size(), lines = operand.rank < 2 ? 1 : operand.dimension(rows ? -2 : -1);
+  if (count == 1 || count == lines || count == lines * product(operand.dimensions, 0, operand.rank < 2 ? 0 : operand.rank - 2)) return true;
+  call.fail("a scale or zero point does not have one element, or one for each row or column of its matrix");
+  return false;
+}
+inline void matmul_integer(const Call& call) {
+  if (lines_fit(call, 2, call.input(0), true) && lines_fit(call, 3, call.input(1), false)) shapes::matmul(call);
+}
 inline void fused_matmul(const Call& call) {
   const detail::TurnedMatrix a(call.input(0), call.integer("transA", 0) != 0, call.integer("transBatchA", 0) != 0);
   const detail::TurnedMatrix b(call.input(1), call.integer("transB", 0) != 0, call.integer("transBatchB", 0) != 0);
@@ -248,9 +303,9 @@ inline void general_matmul(const Call& call) {
 
 }  // namespace shapes
 
-#define LATHE_KERNELS_MATMUL(X)                                                                            \
-  X("", MatMul, matmul, shapes::matmul)                                                                    \
-  X("", MatMulInteger, matmul_integer, shapes::matmul) X("", Gemm, general_matmul, shapes::general_matmul) \
-      X("com.microsoft", FusedMatMul, fused_matmul, shapes::fused_matmul)
+#define LATHE_KERNELS_MATMUL(X)                                \
+  X("", MatMul, matmul, shapes::matmul)                        \
+  X("", MatMulInteger, matmul_integer, shapes::matmul_integer) \
+  X("", Gemm, general_matmul, shapes::general_matmul) X("com.microsoft", FusedMatMul, fused_matmul, shapes::fused_matmul)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

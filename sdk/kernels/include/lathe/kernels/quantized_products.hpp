@@ -9,54 +9,6 @@ namespace lathe::LATHE_KERNELS_NAMESPACE {
 
 namespace detail {
 
-// A parameter of a matrix operand: one number, one for each row (or column) of the product, or that for each matrix of the stack.
-struct LineParameter {
-  const Tensor* tensor;
-  int64_t lines, count;
-
-  LineParameter(const Tensor& t, int64_t lines_of_product) : tensor(&t), lines(lines_of_product), count(t.present() ? t.size() : 0) {}
-  int64_t place(int64_t matrix, int64_t line) const { return count <= 1 ? 0 : (count > lines ? matrix * lines + line : line); }
-  int32_t integer(int64_t matrix, int64_t line) const {
-    if (count == 0) return 0;
-    const int64_t at = place(matrix, line);
-    return tensor->type == Type::int8 ? int32_t(tensor->as<const int8_t>()[at]) : int32_t(tensor->as<const uint8_t>()[at]);
-  }
-  float real(int64_t matrix, int64_t line) const {
-    if (count == 0) return 1.0f;
-    const int64_t at = place(matrix, line);
-    if (tensor->type == Type::float16) return float(tensor->as<const float16>()[at]);
-    if (tensor->type == Type::bfloat16) return float(tensor->as<const bfloat16>()[at]);
-    return tensor->as<const float>()[at];
-  }
-};
-
-// One [m, k] times [k, n], each element less its zero point: finish(row, column, sum) for each element of the product. left_zero(row) and
-// right_zero(column) give the zero points.
-template <class T, class U, class LeftZero, class RightZero, class Finish>
-void integer_product(const Call& call, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_column, const U* b, int64_t b_row,
-                     int64_t b_column, LeftZero left_zero, RightZero right_zero, Finish finish) {
-  constexpr int64_t width = 64;
-  const int64_t strips = (n + width - 1) / width;
-  parallel(call, m * strips, math::greatest<int64_t>(1, grain_elements / (width * k + 1)), [&](int64_t begin, int64_t end, uint32_t) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t row = task / strips, first = task % strips * width, count = math::least(width, n - first);
-      const int32_t zero = left_zero(row);
-      int32_t sums[width] = {}, zeros[width];
-      for (int64_t j = 0; j < count; ++j) zeros[j] = right_zero(first + j);
-      for (int64_t i = 0; i < k; ++i) {
-        const int32_t factor = int32_t(a[row * a_row + i * a_column]) - zero;
-        const U* from = b + i * b_row + first * b_column;
-        if (b_column == 1) {
-          for (int64_t j = 0; j < count; ++j) sums[j] += factor * (int32_t(from[j]) - zeros[j]);
-        } else {
-          for (int64_t j = 0; j < count; ++j) sums[j] += factor * (int32_t(from[j * b_column]) - zeros[j]);
-        }
-      }
-      for (int64_t j = 0; j < count; ++j) finish(row, first + j, sums[j]);
-    }
-  });
-}
-
 // A stack of products. finish(stack of a, stack of b, row, column, place in the output, sum).
 template <class Finish>
 void integer_products(const Call& call, const Tensor& a, const Tensor& b, const Tensor& a_zero, const Tensor& b_zero, Finish finish) {
@@ -287,7 +239,20 @@ inline void qlinear_conv(const Call& call) {
 
 namespace shapes {
 
-inline void qlinear_matmul(const Call& call) { matrix_product(call, call.input(0), call.input(3)); }
+inline void qlinear_matmul(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(3);
+  if (lines_fit(call, 1, a, true) && lines_fit(call, 2, a, true) && lines_fit(call, 4, b, false) && lines_fit(call, 5, b, false) &&
+      lines_fit(call, 6, a, true) && lines_fit(call, 7, a, true))
+    matrix_product(call, a, b);
+}
+inline void matmul_integer_to_float(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(1);
+  if (lines_fit(call, 2, a, true) && lines_fit(call, 3, b, false) && lines_fit(call, 4, a, true) && lines_fit(call, 5, b, false))
+    shapes::matmul(call);
+}
+inline void dynamic_quantize_matmul(const Call& call) {
+  if (lines_fit(call, 2, call.input(1), false) && lines_fit(call, 3, call.input(1), false)) shapes::matmul(call);
+}
 
 inline void qlinear_conv(const Call& call) {
   int64_t dimensions[max_rank];
@@ -313,12 +278,12 @@ inline void matmul_nbits(const Call& call) {
 
 }  // namespace shapes
 
-#define LATHE_KERNELS_QUANTIZED_PRODUCTS(X)                                          \
-  X("", QLinearConv, qlinear_conv, shapes::qlinear_conv)                             \
-  X("", QLinearMatMul, qlinear_matmul, shapes::qlinear_matmul)                       \
-  X("com.microsoft", DynamicQuantizeMatMul, dynamic_quantize_matmul, shapes::matmul) \
-  X("com.microsoft", MatMulIntegerToFloat, matmul_integer_to_float, shapes::matmul)  \
-  X("com.microsoft", MatMulNBits, matmul_nbits, shapes::matmul_nbits)                \
+#define LATHE_KERNELS_QUANTIZED_PRODUCTS(X)                                                           \
+  X("", QLinearConv, qlinear_conv, shapes::qlinear_conv)                                              \
+  X("", QLinearMatMul, qlinear_matmul, shapes::qlinear_matmul)                                        \
+  X("com.microsoft", DynamicQuantizeMatMul, dynamic_quantize_matmul, shapes::dynamic_quantize_matmul) \
+  X("com.microsoft", MatMulIntegerToFloat, matmul_integer_to_float, shapes::matmul_integer_to_float)  \
+  X("com.microsoft", MatMulNBits, matmul_nbits, shapes::matmul_nbits)                                 \
   X("com.microsoft", QGemm, qgemm, shapes::qgemm)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
