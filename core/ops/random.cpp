@@ -48,6 +48,22 @@ void infer_multinomial(InferenceContext& c) {
   infer::set(c, drawn_type(c, DataType::int32, {DataType::int32, DataType::int64}), Shape{x ? (*x)[0] : Dimension(), Dimension(samples)});
 }
 
+// Whatever stays random without a seed would make every run another: a Dropout that draws must have one.
+void infer_dropout(InferenceContext& c) {
+  const Tensor *ratio = c.constant(1), *training = c.constant(2);
+  for (size_t i = 1; i <= 2; ++i)
+    if (const Shape* s = infer::shape(c, i); s && infer::differ(infer::product(c, *s, 0, s->size()), Dimension(1)))
+      c.fail("input " + std::to_string(i) + " is no scalar", "one element", to_string(*s));
+  const bool drops_nothing =
+      ratio && std::all_of(ratio->bytes.data, ratio->bytes.data + ratio->bytes.size, [](std::byte b) { return b == std::byte(0); });
+  const bool trains = training && training->size() == 1 && training->as<uint8_t>()[0];
+  if (trains && !c.node().has("seed") && !drops_nothing)
+    c.unsupported("it is in training mode and has no seed", "export the model for inference (model.eval() in PyTorch)");
+  infer::same_as_input(c);
+  const Shape* x = infer::shape(c, 0);
+  if (c.node().outputs.size() > 1) infer::set(c, DataType::boolean, x ? std::optional(*x) : std::nullopt, 1);
+}
+
 }  // namespace
 
 std::span<const Operator> random_operators() {
@@ -92,6 +108,15 @@ std::span<const Operator> random_operators() {
        kernels::bernoulli,
        nullptr,
        false},
+      {"",
+       "Dropout",
+       {7, 10, 12, 13, 22},
+       {{"data", "T"}, {"ratio", "T1", Formal::optional}, {"training_mode", infer::bool_tensor, Formal::optional}},
+       {{"output", "T"}, {"mask", infer::bool_tensor, Formal::optional}},
+       {{"T", infer::floats()}, {"T1", infer::floats()}},
+       {{"seed", integer}},
+       infer_dropout,
+       kernels::dropout},
       {"",
        "Multinomial",
        {7, 22},

@@ -60,14 +60,6 @@ void infer_constant(InferenceContext& c) {
   infer::set(c, value.type, Shape(value.dimensions.begin(), value.dimensions.end()));
 }
 
-void infer_dropout(InferenceContext& c) {
-  if (const Tensor* training = c.constant(2); training && training->size() == 1 && training->as<uint8_t>()[0])
-    c.unsupported("it is in training mode", "export the model for inference (model.eval() in PyTorch)");
-  infer::same_as_input(c);
-  const Shape* x = infer::shape(c, 0);
-  if (c.node().outputs.size() > 1) infer::set(c, DataType::boolean, x ? std::optional(*x) : std::nullopt, 1);
-}
-
 void infer_shape(InferenceContext& c) {
   const Shape* x = infer::shape(c, 0);
   if (!x) return infer::set(c, DataType::int64, Shape{Dimension()});
@@ -357,15 +349,6 @@ std::span<const Operator> shape_operators() {
        {{"dtype", integer, false, "that of the input"}, {"k", integer, false, "0"}},
        infer_eye_like,
        kernels::eye_like},
-      {"",
-       "Dropout",
-       {7, 10, 12, 13, 22},
-       {{"data", "T"}, {"ratio", "T1", Formal::optional}, {"training_mode", infer::bool_tensor, Formal::optional}},
-       {{"output", "T"}, {"mask", infer::bool_tensor, Formal::optional}},
-       {{"T", infer::floats()}, {"T1", infer::floats()}},
-       {{"seed", integer}},
-       infer_dropout,
-       kernels::dropout},
       {"",
        "Shape",
        {1, 13, 15, 19, 21, 23, 24, 25},

@@ -14,6 +14,23 @@ TEST_CASE("known answers of the generator") {
   CHECK(std::vector<uint32_t>(words, words + 4) == std::vector<uint32_t>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
 }
 
+// numpy.random.seed(7); numpy.random.uniform(0, 1, 8) >= 0.5
+TEST_CASE("Dropout draws in training, as NumPy does with the same seed") {
+  const std::string head =
+      "g () => (y) <float[8] x = {1, 2, 3, 4, 5, 6, 7, 8}, float half = {0.5}, float none = {0}, bool yes = {1}, bool no = {0}> { y, m = ";
+  check_floats(result(head + "Dropout<seed = 7>(x, half, yes) }"), {0, 4, 0, 8, 10, 12, 14, 0});
+  check_floats(result(head + "Dropout<seed = 7>(x, , yes) }"), {0, 4, 0, 8, 10, 12, 14, 0});
+  check_floats(result(head + "Dropout<seed = 7>(x, half, no) }"), {1, 2, 3, 4, 5, 6, 7, 8});
+  check_floats(result(head + "Dropout(x, none, yes) }"), {1, 2, 3, 4, 5, 6, 7, 8});
+  const Tensor mask = result("g () => (m) <float[8] x = {1, 2, 3, 4, 5, 6, 7, 8}, bool yes = {1}> { y, m = Dropout<seed = 7>(x, , yes) }");
+  CHECK(values<uint8_t>(mask) == std::vector<uint8_t>{0, 1, 0, 1, 1, 1, 1, 0});
+  check_complaint("g (float[8] x) => (y) <float half = {0.5}, bool yes = {1}> { [\"drop\"] y = Dropout(x, half, yes) }",
+                  {"'drop'", "no seed", "eval"});
+  check_complaint("g (float[8] x) => (y) <float[2] half = {0.5, 0.5}> { y = Dropout(x, half) }", {"no scalar", "2"});
+  CHECK_THROWS_WITH_AS(result("g () => (y) <float[1] x = {1}, float one = {1}, bool yes = {1}> { y = Dropout<seed = 7>(x, one, yes) }"),
+                       doctest::Contains("ratio"), Error);
+}
+
 static std::pair<double, double> moments(const Tensor& t) {
   double sum = 0, squares = 0;
   for (const float x : t.as<float>()) sum += double(x), squares += double(x) * double(x);

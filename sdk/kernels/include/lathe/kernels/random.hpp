@@ -1,4 +1,4 @@
-// Random numbers: normal, uniform, Bernoulli, multinomial.
+// Random numbers: normal, uniform, Bernoulli, multinomial; Dropout, which draws in training only.
 //
 // Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011): element i is a function of the key and of i, so
 // the numbers do not depend on threads. The attribute seed is the key; without it every call takes a key of its own from the processor's clock.
@@ -129,6 +129,61 @@ inline void multinomial(const Call& call) {
   });
 }
 
+namespace detail {
+
+// MT19937 (Matsumoto, Nishimura, "Mersenne Twister", 1998), seeded by one number, with fractions of 53 bits. A seeded Dropout draws its mask with it,
+// as ONNX's tests and NumPy's RandomState do.
+class MersenneTwister {
+ public:
+  explicit MersenneTwister(uint32_t seed) {
+    state_[0] = seed;
+    for (uint32_t i = 1; i < size; ++i) state_[i] = 1812433253u * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
+  }
+  double uniform() {
+    const uint32_t high = next() >> 5, low = next() >> 6;
+    return (double(high) * 67108864.0 + double(low)) / 9007199254740992.0;
+  }
+
+ private:
+  static constexpr uint32_t size = 624, middle = 397;
+  uint32_t next() {
+    if (at_ == size) {
+      for (uint32_t i = 0; i < size; ++i) {
+        const uint32_t y = (state_[i] & 0x80000000u) | (state_[(i + 1) % size] & 0x7fffffffu);
+        state_[i] = state_[(i + middle) % size] ^ (y >> 1) ^ (y & 1 ? 0x9908b0dfu : 0u);
+      }
+      at_ = 0;
+    }
+    uint32_t y = state_[at_++];
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+  }
+  uint32_t state_[size], at_ = size;
+};
+
+}  // namespace detail
+
+// Inputs: data, ratio (optional), training_mode (optional). In training each element is dropped with that probability, and the others grow by
+// 1 / (1 - ratio); otherwise the output is the input, and the mask all true.
+inline void dropout(const Call& call) {
+  const Tensor& x = call.input(0);
+  const bool training = call.has_input(2) && *call.input(2).as<const bool>();
+  const double ratio = !training ? 0 : (call.has_input(1) ? real_at(call.input(1), 0) : 0.5);
+  if (!(ratio >= 0 && ratio < 1)) return call.fail("the ratio of a Dropout is not in 0 <= ratio < 1");
+  detail::MersenneTwister generator(uint32_t(call.integer("seed", 0)));
+  dispatch<Floats>(call, x.type, [&]<class T>() {
+    using C = Compute<T>;
+    const C scale = C(1 / (1 - ratio));
+    for (int64_t i = 0, n = x.size(); i < n; ++i) {
+      const bool keep = ratio == 0 || generator.uniform() >= ratio;
+      call.output().as<T>()[i] = keep ? T(C(x.as<const T>()[i]) * scale) : T(0.0f);
+      if (call.has_output(1)) call.output(1).as<bool>()[i] = keep;
+    }
+  });
+}
+
 namespace shapes {
 // Attribute shape.
 inline void drawn(const Call& call) {
@@ -148,6 +203,7 @@ inline void multinomial(const Call& call) {
   X("", RandomNormalLike, random_normal_like, shapes::same)   \
   X("", RandomUniformLike, random_uniform_like, shapes::same) \
   X("", Bernoulli, bernoulli, shapes::same)                   \
+  X("", Dropout, dropout, shapes::same)                       \
   X("", Multinomial, multinomial, shapes::multinomial)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

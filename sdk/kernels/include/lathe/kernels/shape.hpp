@@ -20,13 +20,6 @@ inline void flatten(const Call& call) { detail::copy_all(call); }
 inline void squeeze(const Call& call) { detail::copy_all(call); }
 inline void unsqueeze(const Call& call) { detail::copy_all(call); }
 
-// Inference form: the input, and a mask of ones.
-inline void dropout(const Call& call) {
-  detail::copy_all(call);
-  if (call.has_output(1))
-    for (int64_t i = 0, n = call.output(1).size(); i < n; ++i) call.output(1).as<bool>()[i] = true;
-}
-
 // Attributes start and end cut the list of dimensions like a Python slice.
 inline void shape(const Call& call) {
   const Tensor& x = call.input(0);
@@ -229,7 +222,6 @@ inline void eye_like(const Call& call) {
   X("", Flatten, flatten, shapes::flatten)                             \
   X("", Squeeze, squeeze, shapes::squeeze)                             \
   X("", Unsqueeze, unsqueeze, shapes::unsqueeze)                       \
-  X("", Dropout, dropout, shapes::same)                                \
   X("", Shape, shape, shapes::shape)                                   \
   X("", Size, size, shapes::scalar)                                    \
   X("", ConstantOfShape, constant_of_shape, shapes::constant_of_shape) \
