@@ -8,6 +8,7 @@
 
 #include "core/cli/context.hpp"
 #include "core/cli/guard.hpp"
+#include "core/files/tensor_files.hpp"
 #include "core/job/verification.hpp"
 #include "core/package/package.hpp"
 
@@ -21,7 +22,7 @@ struct Arguments {
   std::string artifact;
   unsigned threads = 0, runs = 0;
   bool profile = false;
-  std::vector<std::string> shapes;
+  std::vector<std::string> inputs, shapes;
 };
 
 // The artifact's inputs as a graph without nodes, so that inputs are made up as for verification.
@@ -42,6 +43,14 @@ std::vector<Datum> make_inputs(const Executable& executable, const std::vector<s
   std::vector<Datum> inputs;
   for (const TensorInfo& info : executable.inputs()) inputs.push_back(made.at(info.name));
   return inputs;
+}
+
+std::vector<Datum> read_inputs(Plugins& plugins, const Executable& executable, const std::vector<std::string>& files) {
+  std::vector<NamedType> wanted;
+  for (const TensorInfo& info : executable.inputs()) wanted.push_back({info.name, info.type});
+  TensorFileOptions options;
+  options.other_formats = [&](const std::string& path, ValueKind kind) { return read_tensor_with_plugin(plugins, path, kind); };
+  return lathe::read_inputs(files, wanted, options);
 }
 
 double percentile(const std::vector<double>& sorted, double p) {
@@ -79,7 +88,7 @@ int bench(Context& context, const Arguments& a) {
   Clock::time_point begin = Clock::now();
   executable = open_artifact(*plugins, a.artifact, threads, a.profile);
   double load = milliseconds_since(begin);
-  std::vector<Datum> inputs = make_inputs(*executable, a.shapes);
+  std::vector<Datum> inputs = a.inputs.empty() ? make_inputs(*executable, a.shapes) : read_inputs(*plugins, *executable, a.inputs);
 
   doing("running '" + a.artifact + "'");
   for (int i = 0; i < 3; ++i) executable->run(inputs);
@@ -136,11 +145,12 @@ int bench(Context& context, const Arguments& a) {
 
 Command add_bench(CLI::App& program, Context& context) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* app = program.add_subcommand("bench", "Measure an artifact's latency on made-up inputs");
+  CLI::App* app = program.add_subcommand("bench", "Measure an artifact's latency, on made-up inputs or on files");
   app->add_option("ARTIFACT", a->artifact, "A file or a package's folder")->required();
   app->add_option("--threads", a->threads, "Default: one per processor")->type_name("N");
   app->add_option("--runs", a->runs, "How often; default: for two seconds")->check(CLI::PositiveNumber)->type_name("N");
   app->add_flag("--profile", a->profile, "A table per kernel: time, GFLOP/s, GB/s, where the kernel came from");
+  app->add_option("--input,-i", a->inputs, "As of `lathe run`; default: made-up numbers")->type_name("[NAME=]FILE")->allow_extra_args(false);
   app->add_option("--shape", a->shapes, "Sizes for open dimensions")->type_name("NAME=DIMS")->allow_extra_args(false);
   app->footer("Example:\n  lathe bench out/yolov8n--640x640_float_*_1 --threads 1 --profile");
   return {app, [a, &context] { return bench(context, *a); }};

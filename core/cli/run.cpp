@@ -22,6 +22,7 @@ struct Arguments {
   std::vector<std::string> inputs;
   unsigned threads = 0;
   bool letterbox = false;
+  std::string format;
 };
 
 // LEIP's --inference_context names the family of devices to run on; what an artifact was compiled for decides that here, so it is checked.
@@ -43,8 +44,21 @@ void check_family(Plugins& plugins, const std::string& family, const std::string
               "leave it out, or compile for another target");
 }
 
-nlohmann::ordered_json describe(const std::string& name, const Tensor& tensor, const std::string& file) {
+const char* word(ValueKind kind) {
+  static const char* const words[] = {"tensor", "sequence", "optional", "optional sequence"};
+  return words[static_cast<int>(kind)];
+}
+
+nlohmann::ordered_json describe(const std::string& name, const Datum& value, const std::string& file) {
+  if (!value.present) return {{"name", name}, {"kind", word(value.kind)}, {"present", false}, {"file", file}};
+  if (value.is_sequence()) {
+    nlohmann::ordered_json shapes = nlohmann::ordered_json::array();
+    for (const Tensor& tensor : value.elements) shapes.push_back(tensor.dimensions);
+    return {{"name", name}, {"kind", word(value.kind)}, {"type", lathe::name(value.element)}, {"shapes", shapes}, {"file", file}};
+  }
+  const Tensor& tensor = value.tensor;
   nlohmann::ordered_json j{{"name", name}, {"type", lathe::name(tensor.type)}, {"shape", tensor.dimensions}, {"file", file}};
+  if (!value.is_tensor()) j["kind"] = word(value.kind);
   if (std::optional<TensorRange> range = range_of(tensor)) {
     // JSON has no infinities.
     auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nlohmann::ordered_json(); };
@@ -63,26 +77,31 @@ int run(Context& context, const Arguments& a) {
   for (const TensorInfo& info : executable->inputs()) wanted.push_back({info.name, info.type});
   TensorFileOptions options;
   options.letterbox = a.letterbox;
-  std::vector<Tensor> tensors = read_inputs(a.inputs, wanted, options);
+  options.other_formats = [&](const std::string& path, ValueKind kind) { return read_tensor_with_plugin(*plugins, path, kind); };
+  const std::vector<Datum> inputs = read_inputs(a.inputs, wanted, options);
   doing("running '" + a.artifact + "'");
-  const std::vector<Datum> outputs = executable->run({tensors.begin(), tensors.end()});
+  const std::vector<Datum> outputs = executable->run(inputs);
 
   std::error_code error;
   fs::create_directories(a.output, error);
   if (error) fail_errno("make the folder", a.output, error.value());
+  TensorFileFormat format;
+  format.extension = a.format;
+  format.encode = [&](const std::string& extension, const std::string& name, const Datum& value) {
+    return write_tensor_with_plugin(*plugins, extension, name, value);
+  };
   std::vector<std::string> taken;
   nlohmann::ordered_json documents = nlohmann::ordered_json::array();
   for (size_t i = 0; i < outputs.size(); ++i) {
     const std::string& name = executable->outputs()[i].name;
-    if (!outputs[i].is_tensor()) throw Error(Code::unsupported, "output '" + name + "' is " + describe(outputs[i]) + ", which no .npy file can hold");
-    std::string file = write_tensor_file(a.output, name, outputs[i].tensor, taken);
-    documents.push_back(describe(name, outputs[i].tensor, file));
+    std::string file = write_tensor_file(a.output, name, outputs[i], taken, format);
+    documents.push_back(describe(name, outputs[i], file));
   }
   if (context.json) {
     context.print_json({{"artifact", a.artifact}, {"outputs", documents}});
     return 0;
   }
-  for (const auto& j : documents) context.print(j["file"].get<std::string>() + "  " + j["type"].get<std::string>() + j["shape"].dump());
+  for (size_t i = 0; i < outputs.size(); ++i) context.print(documents[i]["file"].get<std::string>() + "  " + describe(outputs[i]));
   return 0;
 }
 
@@ -92,10 +111,12 @@ Command add_run(CLI::App& program, Context& context) {
   auto a = std::make_shared<Arguments>();
   CLI::App* app = program.add_subcommand("run", "Run an artifact or a package once");
   app->add_option("ARTIFACT", a->artifact, "A file or a package's folder")->required();
-  app->add_option("--input,-i", a->inputs, ".npy, .npz, .png, .jpg or raw .bin; NAME= may be left out where there is one input")
+  app->add_option("--input,-i", a->inputs, ".npy, .npz, .png, .jpg, raw .bin or .pb; NAME= may be left out where there is one input")
       ->type_name("[NAME=]FILE")
       ->allow_extra_args(false);
-  app->add_option("--output,-o", a->output, "Folder for the outputs, <name>.npy each (default: here)")->type_name("DIR");
+  app->add_option("--output,-o", a->output, "Folder for the outputs, <name>.npy each, .pb where numpy has no such type (default: here)")
+      ->type_name("DIR");
+  app->add_option("--format", a->format, "Of the outputs: npy, or pb for ONNX's own tensor files")->type_name("npy|pb");
   app->add_option("--threads", a->threads, "Default: one per processor")->type_name("N");
   app->add_flag("--letterbox", a->letterbox, "Fit pictures of another size in, with grey bars; otherwise they are refused");
   app->add_option("--inference_context", a->context_family, "LEIP's spelling for where to run; checked against the artifact")

@@ -70,12 +70,13 @@ Graph import_like(Plugins& plugins, const std::string& model, const Executable& 
   return graph;
 }
 
-Verification verify_on_files(const Graph& graph, Executable& artifact, const Arguments& a, const Limits& limits, unsigned threads) {
+Verification verify_on_files(Plugins& plugins, const Graph& graph, Executable& artifact, const Arguments& a, const Limits& limits, unsigned threads) {
   std::vector<NamedType> wanted;
   for (const TensorInfo& info : artifact.inputs()) wanted.push_back({info.name, info.type});
   TensorFileOptions options;
   options.letterbox = a.letterbox;
-  std::vector<Tensor> inputs = read_inputs(a.inputs, wanted, options);
+  options.other_formats = [&](const std::string& path, ValueKind kind) { return read_tensor_with_plugin(plugins, path, kind); };
+  const std::vector<Datum> inputs = read_inputs(a.inputs, wanted, options);
   NamedData named;
   for (size_t i = 0; i < inputs.size(); ++i) named[wanted[i].name] = inputs[i];
   return compare_on(graph, artifact, named, limits, threads);
@@ -93,7 +94,7 @@ int verify(Context& context, const Arguments& a) {
   if (a.relative || a.absolute) limits = {a.relative.value_or(Limits{}.relative), a.absolute.value_or(Limits{}.absolute)};
   doing("running '" + a.artifact + "'");
   Verification v =
-      a.inputs.empty() ? verify_artifact(graph, *artifact, limits, a.full, threads) : verify_on_files(graph, *artifact, a, limits, threads);
+      a.inputs.empty() ? verify_artifact(graph, *artifact, limits, a.full, threads) : verify_on_files(*plugins, graph, *artifact, a, limits, threads);
 
   nlohmann::ordered_json outputs = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> table = {{"OUTPUT", "LARGEST", "DIFFERENCE", "LIMIT", "AT", ""}};

@@ -199,6 +199,10 @@ Tensor read_npy(std::span<const std::byte> file, const std::string& source) {
   return tensor;
 }
 
+bool numpy_has(DataType type) {
+  return std::any_of(std::begin(dtypes), std::end(dtypes), [&](const Dtype& d) { return d.type == type; });
+}
+
 std::string write_npy(const Tensor& tensor) {
   const Dtype* dtype = nullptr;
   for (const Dtype& d : dtypes)

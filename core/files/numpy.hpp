@@ -14,6 +14,9 @@ namespace lathe {
 // `source` names the file in messages. Throws Error(failed).
 Tensor read_npy(std::span<const std::byte> file, const std::string& source);
 
+// Whether numpy has an element type of that kind.
+bool numpy_has(DataType type);
+
 // Format 1.0, row major, little endian. Throws Error(failed) for types numpy lacks (bfloat16, float8, 4-bit, strings).
 std::string write_npy(const Tensor& tensor);
 

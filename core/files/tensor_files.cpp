@@ -14,12 +14,6 @@
 namespace lathe {
 namespace {
 
-std::string describe(const Tensor& tensor) {
-  std::string text = std::string(name(tensor.type)) + "[";
-  for (size_t i = 0; i < tensor.dimensions.size(); ++i) text += (i ? "," : "") + std::to_string(tensor.dimensions[i]);
-  return text + "]";
-}
-
 [[noreturn]] void bad(const std::string& source, std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) {
   Diagnostic d;
   d.text = std::move(text);
@@ -54,7 +48,7 @@ Tensor from_raw(std::span<const std::byte> file, const std::string& input, const
   return tensor;
 }
 
-enum class Format { npy, npz, picture, raw };
+enum class Format { npy, npz, picture, raw, other };
 
 Format format_of(std::span<const std::byte> file, const std::string& path) {
   auto begins = [&](std::string_view magic) {
@@ -70,26 +64,29 @@ Format format_of(std::span<const std::byte> file, const std::string& path) {
   if (extension == ".npz") return Format::npz;
   if (extension == ".png" || extension == ".jpg" || extension == ".jpeg") return Format::picture;
   if (extension == ".bin" || extension == ".raw") return Format::raw;
-  bad(path, "this is no tensor or picture file", ".npy, .npz, .png, .jpg or raw .bin",
+  return Format::other;
+}
+
+Datum read_other(const std::string& path, const ValueType& type, const TensorFileOptions& options) {
+  std::optional<Datum> value = options.other_formats ? options.other_formats(path, type.kind) : std::nullopt;
+  if (value) return std::move(*value);
+  const std::string extension = std::filesystem::path(path).extension();
+  bad(path, "this is no tensor or picture file", ".npy, .npz, .png, .jpg, raw .bin or .pb",
       extension.empty() ? "a file without extension" : "*" + extension);
 }
 
 }  // namespace
 
-void check_fits(const Tensor& tensor, const std::string& input, const ValueType& type, const std::string& source) {
-  bool fits = type.element == DataType::none || tensor.type == type.element;
-  if (fits && type.shape) {
-    fits = tensor.dimensions.size() == type.shape->size();
-    for (size_t i = 0; fits && i < type.shape->size(); ++i) fits = !(*type.shape)[i].constant() || (*type.shape)[i].value == tensor.dimensions[i];
-  }
-  if (!fits)
-    bad(source, "the file does not fit input '" + input + "'", to_string(type), describe(tensor), "convert it, e.g. with numpy's astype and reshape");
+void check_fits(const Datum& value, const std::string& input, const ValueType& type, const std::string& source) {
+  if (fits(value, type)) return;
+  const char* hint = value.is_tensor() && type.kind == ValueKind::tensor ? "convert it, e.g. with numpy's astype and reshape" : "";
+  bad(source, "the file does not fit input '" + input + "'", to_string(type), describe(value), hint);
 }
 
-Tensor read_tensor_file(const std::string& path, const std::string& input, const ValueType& type, const TensorFileOptions& options) {
+Datum read_tensor_file(const std::string& path, const std::string& input, const ValueType& type, const TensorFileOptions& options) {
   Bytes file = map_file(path);
   std::span<const std::byte> bytes(file.data, file.size);
-  Tensor tensor;
+  Datum tensor;
   switch (format_of(bytes, path)) {
     case Format::npy:
       tensor = read_npy(bytes, path);
@@ -117,12 +114,16 @@ Tensor read_tensor_file(const std::string& path, const std::string& input, const
     case Format::raw:
       tensor = from_raw(bytes, input, type, path);
       break;
+    case Format::other:
+      tensor = read_other(path, type, options);
+      break;
   }
+  tensor = converted(std::move(tensor), type);
   check_fits(tensor, input, type, path);
   return tensor;
 }
 
-std::vector<Tensor> read_inputs(const std::vector<std::string>& arguments, const std::vector<NamedType>& inputs, const TensorFileOptions& options) {
+std::vector<Datum> read_inputs(const std::vector<std::string>& arguments, const std::vector<NamedType>& inputs, const TensorFileOptions& options) {
   std::vector<std::string> names;
   for (const NamedType& input : inputs) names.push_back(input.name);
   std::map<std::string, std::string> files;
@@ -156,7 +157,7 @@ std::vector<Tensor> read_inputs(const std::vector<std::string>& arguments, const
                   "write NAME=FILE; its inputs: " + list);
     }
   }
-  std::vector<Tensor> tensors;
+  std::vector<Datum> values;
   std::vector<Diagnostic> problems;
   for (const NamedType& input : inputs) {
     auto found = files.find(input.name);
@@ -168,18 +169,25 @@ std::vector<Tensor> read_inputs(const std::vector<std::string>& arguments, const
       problems.push_back(std::move(d));
       continue;
     }
-    tensors.push_back(read_tensor_file(found->second, input.name, input.type, options));
+    values.push_back(read_tensor_file(found->second, input.name, input.type, options));
   }
   if (!problems.empty()) throw Error(Code::usage, std::move(problems));
-  return tensors;
+  return values;
 }
 
-std::string write_tensor_file(const std::string& directory, const std::string& name, const Tensor& tensor, std::vector<std::string>& taken) {
+std::string write_tensor_file(const std::string& directory, const std::string& name, const Datum& value, std::vector<std::string>& taken,
+                              const TensorFileFormat& format) {
+  const bool numpy = format.extension.empty() ? value.is_tensor() && numpy_has(value.tensor.type) : format.extension == "npy";
+  const std::string extension = numpy ? "npy" : format.extension.empty() ? "pb" : format.extension;
+  if (numpy && (!value.is_tensor() || !numpy_has(value.tensor.type)))
+    throw Error(Code::failed, "no .npy file can hold output '" + name + "', which is " + describe(value), "write it with --format pb");
+  if (!numpy && !format.encode)
+    throw Error(Code::failed, "output '" + name + "' is " + describe(value) + ", and nothing here writes ." + extension + " files");
   std::string stem = safe_file_name(name), unique = stem;
   for (int i = 2; std::find(taken.begin(), taken.end(), unique) != taken.end(); ++i) unique = stem + "_" + std::to_string(i);
   taken.push_back(unique);
-  std::string path = directory + "/" + unique + ".npy";
-  write_file(path, write_npy(tensor));
+  std::string path = directory + "/" + unique + "." + extension;
+  write_file(path, numpy ? write_npy(value.tensor) : format.encode(extension, name, value));
   return path;
 }
 

@@ -320,7 +320,7 @@ class Lifter {
         // What is wrong is told when the lifted graph is inferred.
       }
       for (ValueId id = 0; id < graph.values.size(); ++id)
-        if (!graph.value(id).type.shape) graph.value(id).type.shape = known.value(id).type.shape;
+        if (!graph.value(id).type.shape) graph.value(id).type = known.value(id).type;
     }
     apply(graph, ranked_rules);
     constants_to_values(graph);

@@ -150,6 +150,7 @@ std::string check_recognise(Subject& s) {
     if (plugin.frontend()) ask("frontend/1", plugin.frontend()->recognise);
     if (plugin.executor()) ask("executor/1", plugin.executor()->recognise);
     if (plugin.inspector()) ask("inspector/1", plugin.inspector()->recognise);
+    if (plugin.tensors()) ask("tensors/1", plugin.tensors()->recognise);
   }
   return {};
 }

@@ -172,6 +172,11 @@ class Found final : public Plugins {
                      [](Plugin& p, const Head& h, lathe_string s) { return p.inspector()->recognise(h.bytes.data(), h.bytes.size(), h.size, s); });
   }
 
+  Plugin* find_tensors(const std::string& path) override {
+    return recognise("tensors/1", path, "",
+                     [](Plugin& p, const Head& h, lathe_string s) { return p.tensors()->recognise(h.bytes.data(), h.bytes.size(), h.size, s); });
+  }
+
   std::vector<Pass> passes() override {
     std::vector<Pass> all(builtin_passes().begin(), builtin_passes().end());
     for (const Manifest& m : manifests_) {
@@ -311,9 +316,10 @@ class Found final : public Plugins {
       int32_t best_score = 0;
       for (const Manifest& m : manifests_) {
         if (!m.has_part(part)) continue;
-        const bool lists = std::any_of(m.extensions.begin(), m.extensions.end(), [&](const std::string& e) { return same(e, suffix); });
+        const std::vector<std::string>& extensions = part == "tensors/1" ? m.tensor_extensions : m.extensions;
+        const bool lists = std::any_of(extensions.begin(), extensions.end(), [&](const std::string& e) { return same(e, suffix); });
         if (lists != listed) continue;
-        formats.insert(formats.end(), m.extensions.begin(), m.extensions.end());
+        formats.insert(formats.end(), extensions.begin(), extensions.end());
         Plugin* plugin = nullptr;
         try {
           plugin = &load(m.name);

@@ -118,6 +118,11 @@ std::vector<std::string> table_defects(const lathe_plugin& table) {
     c.need("executor/1", "describe", e->describe);
     c.need("executor/1", "run", e->run);
   }
+  if (const auto* t = part<lathe_tensors>(table, "tensors/1"); t && c.size("tensors/1", t)) {
+    if (!t->extensions || !*t->extensions) c.say("tensors/1: it names no extension");
+    c.need("tensors/1", "recognise", t->recognise);
+    c.need("tensors/1", "read", t->read);
+  }
   if (const auto* i = part<lathe_inspector>(table, "inspector/1"); i && c.size("inspector/1", i)) {
     c.need("inspector/1", "recognise", i->recognise);
     c.need("inspector/1", "inspect", i->inspect);

@@ -12,6 +12,7 @@
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
 #include "lathe/passes.h"
+#include "lathe/tensors.h"
 
 namespace lathe {
 
@@ -57,6 +58,8 @@ template <>
 inline constexpr uint32_t released_size<lathe_executor> = 80;
 template <>
 inline constexpr uint32_t released_size<lathe_inspector> = 24;
+template <>
+inline constexpr uint32_t released_size<lathe_tensors> = 40;
 template <>
 inline constexpr uint32_t released_size<lathe_passes> = 32;
 

@@ -53,6 +53,7 @@ class LoadedPlugin final : public Plugin {
   const lathe_executor* executor() const override { return part<lathe_executor>("executor/1"); }
   const lathe_inspector* inspector() const override { return part<lathe_inspector>("inspector/1"); }
   const lathe_passes* passes() const override { return part<lathe_passes>("passes/1"); }
+  const lathe_tensors* tensors() const override { return part<lathe_tensors>("tensors/1"); }
 
   void check(std::string_view what, const std::function<lathe_code()>& call) override {
     Scope scope{std::this_thread::get_id(), {}};

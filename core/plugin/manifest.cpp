@@ -24,7 +24,7 @@ class Reader {
     m.file = file_;
     if (!expect_map(root, "a manifest",
                     {"name", "version", "vendor", "description", "library", "parts", "runtime", "aliases", "traits", "devices", "options", "emits",
-                     "extensions"})) {
+                     "extensions", "tensor-extensions"})) {
       return m;
     }
     m.name = required(root, "name");
@@ -38,6 +38,7 @@ class Reader {
     m.traits = names(root, "traits", &known_traits);
     m.emits = names(root, "emits");
     m.extensions = names(root, "extensions");
+    m.tensor_extensions = names(root, "tensor-extensions");
     for (const YAML::Node& node : list(root, "devices")) {
       if (!expect_map(node, "a device", {"name", "description", "precisions"})) continue;
       m.devices.push_back({required(node, "name"), text(node, "description"), names(node, "precisions")});
@@ -236,6 +237,7 @@ Manifest describe_tables(const lathe_plugin& table) {
     m.options = describe_options(f->options, f->option_count, f->option_stride);
   }
   if (const auto* e = static_cast<const lathe_executor*>(table.part("executor/1"))) append(m.extensions, texts(e->extensions));
+  if (const auto* t = static_cast<const lathe_tensors*>(table.part("tensors/1"))) m.tensor_extensions = texts(t->extensions);
   if (const auto* b = static_cast<const lathe_backend*>(table.part("backend/1"))) {
     m.runtime = text(b->runtime);
     m.aliases = texts(b->aliases);
@@ -302,6 +304,7 @@ std::vector<std::string> differences(const Manifest& manifest, const Manifest& t
   same("traits", join(sorted(manifest.traits)), join(sorted(table.traits)));
   same("emits", join(manifest.emits), join(table.emits));  // the first is the default
   same("extensions", join(sorted(manifest.extensions)), join(sorted(table.extensions)));
+  same("tensor-extensions", join(sorted(manifest.tensor_extensions)), join(sorted(table.tensor_extensions)));
   compare("device", manifest.devices, table.devices, found);
   compare("option", manifest.options, table.options, found);
   return found;

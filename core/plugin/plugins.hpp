@@ -20,6 +20,7 @@
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
 #include "lathe/passes.h"
+#include "lathe/tensors.h"
 
 namespace lathe {
 
@@ -44,7 +45,8 @@ struct Manifest {
   std::vector<DeviceSpec> devices;
   std::vector<OptionSpec> options;
   std::vector<std::string> emits;
-  std::vector<std::string> extensions;  // what its frontend reads or its executor runs
+  std::vector<std::string> extensions;         // what its frontend reads or its executor runs
+  std::vector<std::string> tensor_extensions;  // tensor files that it reads and writes
 
   bool has_part(std::string_view part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
   bool has_trait(std::string_view trait) const { return std::find(traits.begin(), traits.end(), trait) != traits.end(); }
@@ -79,6 +81,7 @@ class Plugin {
   virtual const lathe_executor* executor() const = 0;
   virtual const lathe_inspector* inspector() const = 0;
   virtual const lathe_passes* passes() const = 0;
+  virtual const lathe_tensors* tensors() const = 0;
   // Runs `call`, and turns a code other than LATHE_OK into an Error that carries what was reported meanwhile; a failure without a
   // report becomes Error(internal) naming the plugin.
   virtual void check(std::string_view what, const std::function<lathe_code()>& call) = 0;
@@ -103,6 +106,7 @@ class Plugins {
   virtual Plugin* find_frontend(const std::string& path) = 0;      // by the file's first bytes; throws Error(failed) when none knows it
   virtual Plugin* find_executor(const std::string& path) = 0;      // likewise
   virtual Plugin* find_inspector(const std::string& path) = 0;     // nullptr when none knows it
+  virtual Plugin* find_tensors(const std::string& path) = 0;       // likewise
   virtual std::vector<Pass> passes() = 0;                          // builtin ones and those of plugins
   virtual std::string share_directory() const = 0;                 // <prefix>/share/lathe
   virtual const std::vector<Manifest>& known_targets() const = 0;  // of share/lathe/known-targets.yaml, installed or not; may be empty
@@ -114,6 +118,11 @@ std::vector<std::pair<std::string, std::string>> resolve_options(std::string_vie
 
 // Reads a model file with whichever frontend knows it; the graph is lifted, but not yet typed. The frontend lives as long as the tensors.
 Graph import_model(Plugins& plugins, const std::string& path, const std::vector<std::pair<std::string, std::string>>& options);
+
+// Reads a tensor file with whichever plugin knows its format; nullopt when none does. `kind` is that of the input it is for.
+std::optional<Datum> read_tensor_with_plugin(Plugins& plugins, const std::string& path, ValueKind kind);
+// The bytes of a tensor file of the format with that extension. Throws Error(unsupported) when no plugin writes it.
+std::string write_tensor_with_plugin(Plugins& plugins, std::string_view extension, const std::string& name, const Datum& value);
 
 // A snapshot of `graph` in the boundary's form; valid as long as both live and the graph is unchanged.
 class Snapshot {

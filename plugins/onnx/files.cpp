@@ -64,15 +64,26 @@ MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<char*>(data_), size_);
 }
 
-std::unique_ptr<MappedFile> open_model(const std::string& path) {
+namespace {
+
+std::unique_ptr<MappedFile> open_named(const std::string& path, const std::string& what, const std::string& hint) {
   const Descriptor file(open_for_reading(path));
-  if (!file.valid()) refuse(std::string("the model file cannot be opened: ") + std::strerror(errno), path);
+  if (!file.valid()) refuse("the " + what + " file cannot be opened: " + std::strerror(errno), path);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) refuse(std::string("the model file cannot be read: ") + std::strerror(errno), path);
-  if (!S_ISREG(status.st_mode)) refuse("this is no regular file", path, "name the .onnx file itself");
-  if (status.st_size == 0) refuse("the file is empty", path, "export or download the model again");
+  if (::fstat(file.get(), &status) != 0) refuse("the " + what + " file cannot be read: " + std::strerror(errno), path);
+  if (!S_ISREG(status.st_mode)) refuse("this is no regular file", path, hint);
   return std::make_unique<MappedFile>(file.get(), static_cast<uint64_t>(status.st_size), path);
 }
+
+}  // namespace
+
+std::unique_ptr<MappedFile> open_model(const std::string& path) {
+  auto file = open_named(path, "model", "name the .onnx file itself");
+  if (file->size() == 0) refuse("the file is empty", path, "export or download the model again");
+  return file;
+}
+
+std::unique_ptr<MappedFile> open_tensor_file(const std::string& path) { return open_named(path, "tensor", "name the .pb file itself"); }
 
 ModelFolder::ModelFolder(const std::string& model_path) {
   const size_t slash = model_path.rfind('/');

@@ -33,6 +33,8 @@ class MappedFile {
 
 // Opens the model file that the person named. Throws sdk::Failure: not there, not readable, a folder, empty.
 std::unique_ptr<MappedFile> open_model(const std::string& path);
+// Likewise; an empty one is a sequence without elements.
+std::unique_ptr<MappedFile> open_tensor_file(const std::string& path);
 
 // External data of one model: files inside the model's own folder and nowhere else, each mapped once.
 class ModelFolder {

@@ -12,7 +12,7 @@ namespace lathe::onnx_plugin {
 
 inline constexpr int64_t lowest_ir_version = 3;
 inline constexpr int64_t highest_ir_version = 13;  // ONNX 1.21
-inline constexpr int64_t lowest_opset = 7;
+inline constexpr int64_t lowest_opset = 1;
 inline constexpr int deepest_nesting = 128;  // subgraphs within subgraphs
 
 // How sure it is that the first bytes of a file are an ONNX model's, 0 to 100.

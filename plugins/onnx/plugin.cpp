@@ -1,4 +1,4 @@
-// The plugin's parts: a frontend that reads .onnx, a backend that writes it, and an inspector that describes it.
+// The plugin's parts: a frontend that reads .onnx, a backend that writes it, an inspector that describes it, and .pb tensor files.
 #include <deque>
 #include <lathe/plugin.hpp>
 #include <memory>
@@ -7,6 +7,7 @@
 #include "importer.hpp"
 #include "inspector.hpp"
 #include "model_file.hpp"
+#include "tensor_file.hpp"
 #include "tensors.hpp"
 
 namespace lathe::onnx_plugin {
@@ -88,8 +89,17 @@ class Inspector {
   static std::string inspect(const sdk::Host&, const std::string& path) { return inspect_model(path); }
 };
 
+class TensorFiles {
+ public:
+  static std::vector<const char*> extensions() { return {"pb"}; }
+  static int recognise(const sdk::FileHead& head) { return recognise_tensor_file(head); }
+  static void read(const sdk::Host&, const std::string& path, int32_t kind, sdk::TensorSink& sink) { read_tensor_file(path, kind, sink); }
+  static std::string write(const sdk::Host&, std::string_view name, const sdk::BufferView& value) { return write_tensor_file(name, value); }
+};
+
 }  // namespace
 }  // namespace lathe::onnx_plugin
 
 LATHE_PLUGIN("onnx", "1.0.0", "The Lathe authors", "Reads and writes ONNX models.", lathe::sdk::FrontendPart<lathe::onnx_plugin::Frontend>,
-             lathe::sdk::BackendPart<lathe::onnx_plugin::Backend>, lathe::sdk::InspectorPart<lathe::onnx_plugin::Inspector>)
+             lathe::sdk::BackendPart<lathe::onnx_plugin::Backend>, lathe::sdk::InspectorPart<lathe::onnx_plugin::Inspector>,
+             lathe::sdk::TensorsPart<lathe::onnx_plugin::TensorFiles>)

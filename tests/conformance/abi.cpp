@@ -131,6 +131,18 @@ void take_through(const std::string& name) {
   }
   CHECK(said([&] { load_executable(*plugins, scratch.write("short.every", "EVERY1 2"), 1, false); }).find("truncated") != std::string::npos);
   CHECK(plugins->find_inspector(artifact) == &plugin);
+
+  const Tensor matrix = Tensor::of<float>(DataType::float32, {2, 2}, std::vector<float>{1, 2, 3, 4});
+  const std::string numbers = scratch.write("m.numbers", write_tensor_with_plugin(*plugins, "numbers", "m", matrix));
+  const std::optional<Datum> read = read_tensor_with_plugin(*plugins, numbers, ValueKind::tensor);
+  REQUIRE(read);
+  CHECK(*read == Datum(matrix));
+  CHECK(!read_tensor_with_plugin(*plugins, artifact, ValueKind::tensor));
+  CHECK(said([&] { read_tensor_with_plugin(*plugins, numbers, ValueKind::sequence); }).find("no matrix") != std::string::npos);
+  const std::string short_one = scratch.write("short.numbers", "2 2 1 2 3");
+  CHECK(said([&] { read_tensor_with_plugin(*plugins, short_one, ValueKind::tensor); }).find("too few or too many bytes") != std::string::npos);
+  CHECK(said([&] { write_tensor_with_plugin(*plugins, "absent", "m", matrix); }).find("no installed plugin writes .absent files") !=
+        std::string::npos);
   for (const Diagnostic& d : reported) CHECK_MESSAGE(d.text.empty(), d.text);  // nothing but what was asked for
 }
 

@@ -7,6 +7,7 @@
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
 #include "lathe/passes.h"
+#include "lathe/tensors.h"
 
 #define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field " has moved")
 #define ENDS(type, size) _Static_assert(sizeof(type) >= (size), #type " has shrunk")
@@ -280,6 +281,27 @@ AT(lathe_inspector, reserved, 4);
 AT(lathe_inspector, recognise, 8);
 AT(lathe_inspector, inspect, 16);
 ENDS(lathe_inspector, 24);
+AT(lathe_tensor_read_request, struct_size, 0);
+AT(lathe_tensor_read_request, kind, 4);
+AT(lathe_tensor_read_request, path, 8);
+ENDS(lathe_tensor_read_request, 24);
+AT(lathe_tensor_sink, context, 0);
+AT(lathe_tensor_sink, accept, 8);
+ENDS(lathe_tensor_sink, 16);
+AT(lathe_tensor_write_request, struct_size, 0);
+AT(lathe_tensor_write_request, reserved, 4);
+AT(lathe_tensor_write_request, name, 8);
+AT(lathe_tensor_write_request, value, 24);
+AT(lathe_tensor_write_request, context, 32);
+AT(lathe_tensor_write_request, write, 40);
+ENDS(lathe_tensor_write_request, 48);
+AT(lathe_tensors, struct_size, 0);
+AT(lathe_tensors, reserved, 4);
+AT(lathe_tensors, extensions, 8);
+AT(lathe_tensors, recognise, 16);
+AT(lathe_tensors, read, 24);
+AT(lathe_tensors, write, 32);
+ENDS(lathe_tensors, 40);
 AT(lathe_edit_sink, context, 0);
 AT(lathe_edit_sink, apply, 8);
 ENDS(lathe_edit_sink, 16);

@@ -123,7 +123,35 @@ struct Passes {
   static std::vector<sdk::PassInfo> passes() { return {{"every-merge-relu", "Relu of Relu is Relu.", &sdk::run_pass<&merge_relu>}}; }
 };
 
+// Text: the dimensions of a matrix of floats, then its elements.
+struct Tensors {
+  static std::vector<const char*> extensions() { return {"numbers"}; }
+  static int recognise(const sdk::FileHead& head) { return head.has_extension("numbers") ? 60 : 0; }
+  static void read(const sdk::Host&, const std::string& path, int32_t kind, sdk::TensorSink& sink) {
+    std::ifstream in(path);
+    int64_t dimensions[2];
+    if (kind != LATHE_KIND_TENSOR || !(in >> dimensions[0] >> dimensions[1])) throw std::runtime_error("no matrix");
+    std::vector<float> elements;
+    for (float x; in >> x;) elements.push_back(x);
+    lathe_buffer buffer = {};
+    buffer.struct_size = sizeof buffer;
+    buffer.type = LATHE_FLOAT32;
+    buffer.dimensions = dimensions;
+    buffer.rank = 2;
+    buffer.data = elements.data();
+    buffer.size = elements.size() * sizeof(float);  // the host compares it with the dimensions
+    buffer.present = 1;
+    sink.accept("matrix", buffer);
+  }
+  static std::string write(const sdk::Host&, std::string_view, const sdk::BufferView& value) {
+    std::string text;
+    for (const int64_t d : value.dimensions()) text += std::to_string(d) + " ";
+    for (const float x : value.as<float>()) text += std::to_string(x) + " ";
+    return text;
+  }
+};
+
 }  // namespace
 
 LATHE_PLUGIN(PLUGIN_NAME_TEXT, "1.0.0", "Tests", "Has every kind of part.", sdk::FrontendPart<Frontend>, sdk::BackendPart<Backend>,
-             sdk::ExecutorPart<Executor>, sdk::InspectorPart<Inspector>, sdk::PassesPart<Passes>)
+             sdk::ExecutorPart<Executor>, sdk::InspectorPart<Inspector>, sdk::PassesPart<Passes>, sdk::TensorsPart<Tensors>)

@@ -51,8 +51,8 @@ TEST_CASE("files are given to inputs by name, or without where there is one") {
 TEST_CASE("raw bytes take the shape that is declared, with one open dimension") {
   Folder folder;
   write_file(folder.path + "/x.bin", std::string(24, '\0'));
-  CHECK(read_tensor_file(folder.path + "/x.bin", "x", floats({2, 3})).dimensions == std::vector<int64_t>{2, 3});
-  CHECK(read_tensor_file(folder.path + "/x.bin", "x", floats({Dimension("N"), 3})).dimensions == std::vector<int64_t>{2, 3});
+  CHECK(read_tensor_file(folder.path + "/x.bin", "x", floats({2, 3})).tensor.dimensions == std::vector<int64_t>{2, 3});
+  CHECK(read_tensor_file(folder.path + "/x.bin", "x", floats({Dimension("N"), 3})).tensor.dimensions == std::vector<int64_t>{2, 3});
   CHECK(failure([&] { read_tensor_file(folder.path + "/x.bin", "x", floats({2, 4})); }, Code::failed).expected.find("32 bytes") == 0);
   failure([&] { read_tensor_file(folder.path + "/x.bin", "x", floats({Dimension("N"), Dimension("M")})); }, Code::failed);
   failure([&] { read_tensor_file(folder.path + "/x.bin", "x", floats({Dimension("N"), 5})); }, Code::failed);

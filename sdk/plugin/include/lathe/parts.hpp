@@ -11,6 +11,7 @@
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
 #include "lathe/passes.h"
+#include "lathe/tensors.h"
 
 namespace lathe::sdk {
 
@@ -473,6 +474,52 @@ class InspectorPart {
                                           }};
     return &table;
   }
+};
+
+// ---- tensors/1 -------------------------------------------------------------------------------------------------------------------
+
+// Takes the value of a file, once.
+class TensorSink {
+ public:
+  explicit TensorSink(const lathe_tensor_sink* sink) : sink_(sink) {}
+  void accept(std::string_view name, const lathe_buffer& value) { require(sink_->accept(sink_->context, string(name), &value)); }
+
+ private:
+  const lathe_tensor_sink* sink_;
+};
+
+// T: static std::vector<const char*> extensions(); static int recognise(const FileHead&);
+//    static void read(Host, const std::string& path, int32_t kind, TensorSink&);
+//    static std::string write(Host, std::string_view name, const BufferView&) -> the file's bytes
+template <class T>
+class TensorsPart {
+ public:
+  static constexpr const char* id = "tensors/1";
+  static const void* table() {
+    static const Tables& tables = *new Tables();
+    return &tables.table;
+  }
+
+ private:
+  struct Tables {
+    detail::Names extensions{T::extensions()};
+    lathe_tensors table = {sizeof(lathe_tensors),
+                           0,
+                           extensions.get(),
+                           &detail::recognise<T>,
+                           [](const lathe_host* host, const lathe_tensor_read_request* request, const lathe_tensor_sink* sink) {
+                             return guard(host, [&] {
+                               TensorSink out(sink);
+                               T::read(Host(host), std::string(view(request->path)), request->kind, out);
+                             });
+                           },
+                           [](const lathe_host* host, const lathe_tensor_write_request* request) {
+                             return guard(host, [&] {
+                               const std::string bytes = T::write(Host(host), view(request->name), BufferView(request->value));
+                               require(request->write(request->context, bytes.data(), bytes.size()));
+                             });
+                           }};
+  };
 };
 
 // ---- passes/1 --------------------------------------------------------------------------------------------------------------------

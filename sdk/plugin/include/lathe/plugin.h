@@ -116,8 +116,8 @@ typedef struct lathe_plugin {
   const char* description; /* static; one sentence */
   const char* build;       /* static; "compiler; C++ library; sanitizer or none", filled by LATHE_BUILD in the C++ header */
   /* The part with that id, static, or NULL. The ids of 1.0: "frontend/1" (frontend.h), "passes/1" (passes.h), "backend/1"
-   * (backend.h), "executor/1" (executor.h), "inspector/1" (inspector.h). "operators/1" and "tensors/1" are reserved for a
-   * vendor's own operators and for tensor files; a plugin answers NULL for ids it does not know. */
+   * (backend.h), "executor/1" (executor.h), "inspector/1" (inspector.h), "tensors/1" (tensors.h). "operators/1" is reserved for a
+   * vendor's own operators; a plugin answers NULL for ids it does not know. */
   const void* (*part)(const char* id);
 } lathe_plugin;
 
