@@ -45,6 +45,8 @@ void infer_concat(InferenceContext& c) {
     check_scalars(c, i + 1);
     const auto check_type = [&](size_t input, DataType expected) {
       const DataType found = infer::element(c, input);
+      if (const ValueType* given = c.input(input); given && given->kind != ValueKind::tensor)
+        c.fail("input " + std::to_string(input) + " is of the wrong kind", "a tensor", to_string(*given));
       if (expected != DataType::none && found != DataType::none && found != expected)
         c.fail("input " + std::to_string(input) + " has the wrong type", std::string(name(expected)), std::string(name(found)));
     };
@@ -165,7 +167,7 @@ std::span<const Operator> quantized_arithmetic_operators() {
       {microsoft,
        "QLinearConcat",
        {1},
-       {{"Y_scale", infer::float_tensor}, {"Y_zero_point", "T"}, {"inputs", "T | tensor(float)", Formal::variadic}},
+       {{"Y_scale", infer::float_tensor}, {"Y_zero_point", "T"}, {"inputs", "any", Formal::variadic}},
        {{"Y", "T"}},
        {{"T", {DataType::uint8, DataType::int8}}},
        {{"axis", AttributeKind::integer, true, {}}},
