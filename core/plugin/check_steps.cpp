@@ -155,7 +155,7 @@ std::string check_recognise(Subject& s) {
   return {};
 }
 
-// ---- frontend and executor: files that are no good -------------------------------------------------------------------------------------
+// ---- frontend, executor and tensors: files that are no good -------------------------------------------------------------------------------------
 
 std::string check_frontend_errors(Subject& s) {
   Plugin& plugin = s.plugin();
@@ -199,6 +199,21 @@ std::string check_executor_errors(Subject& s) {
       if (code == LATHE_OK && self) e.unload(self);
       return code;
     });
+  }
+  return {};
+}
+
+std::string check_tensor_errors(Subject& s) {
+  Plugin& plugin = s.plugin();
+  const lathe_tensors& t = *plugin.tensors();
+  const std::string extension = std::string(".") + *t.extensions;
+  write_file(s.path("empty" + extension), "");
+  write_file(s.path("garbage" + extension), std::string(1000, '\x9d'));
+  for (const std::string& name : {std::string("empty"), std::string("garbage"), std::string("absent")}) {
+    const std::string path = s.path(name + extension);
+    const lathe_tensor_read_request request = {sizeof request, LATHE_KIND_TENSOR, {path.data(), path.size()}};
+    const lathe_tensor_sink sink = {nullptr, [](void*, lathe_string, const lathe_buffer*) { return lathe_code{LATHE_OK}; }};
+    must_refuse(plugin, "reading a tensor file that is " + name, [&] { return t.read(&plugin.host(), &request, &sink); });
   }
   return {};
 }
@@ -419,6 +434,7 @@ std::vector<CheckStep> check_steps(const Manifest& manifest, const std::string& 
   add("recognises files calmly", [s] { return check_recognise(*s); });
   if (manifest.has_part("frontend/1")) add("refuses files that are no model", [s] { return check_frontend_errors(*s); });
   if (manifest.has_part("executor/1")) add("refuses files that are no artifact", [s] { return check_executor_errors(*s); });
+  if (manifest.has_part("tensors/1")) add("refuses files that are no tensors", [s] { return check_tensor_errors(*s); });
   if (manifest.has_part("backend/1")) {
     add("answers requests for what it does not declare", [s] { return check_backend_errors(*s); });
     for (const DeviceSpec& device : manifest.devices) {
