@@ -1,5 +1,5 @@
-// Typical uses come from signatures: every required input a float tensor [1,4,8,8] where its type allows, else the first allowed type.
-// Operators that such inputs do not fit (weights, axes, shapes) have a line in the table of specimens, in ONNX's textual syntax.
+// Typical uses come from signatures: every required input a float tensor [1,4,8,8], or of fewer dimensions, where its type allows, else of the
+// first allowed type. Operators that such inputs do not fit (weights, axes, shapes) have a line in the table of specimens, in ONNX's textual syntax.
 #include "core/job/operator_probe.hpp"
 
 #include <algorithm>
@@ -62,35 +62,63 @@ DataType typical_type(const Operator& op, const Formal& formal) {
   return parse_data_type(formal.types.substr(open + 1, close - open - 1)).value_or(DataType::float32);
 }
 
-Graph typical_graph(const Operator& op) {
-  for (const Specimen& specimen : specimens)
-    if (specimen.op == op.name && op.domain.empty()) return parse_text(specimen.graph, std::string(op.name));
+// Every required input with that shape, where its type allows float32; integers are small constants, as axes and sizes are.
+Graph graph_of(const Operator& op, const Shape& shape, bool constant_integers) {
   Graph graph;
   graph.name = "probe";
   graph.opsets[""] = canonical_opset;
+  if (!op.domain.empty()) graph.opsets[std::string(op.domain)] = op.versions.back();
   std::vector<ValueId> inputs, outputs;
   for (const Formal& formal : op.inputs) {
     if (formal.kind == Formal::optional) break;
-    ValueType type;
-    type.element = typical_type(op, formal);
-    type.shape = Shape{Dimension(1), Dimension(4), Dimension(8), Dimension(8)};
+    const ValueType type{ValueKind::tensor, typical_type(op, formal), shape};
+    if (constant_integers && type.element == DataType::int64) {
+      inputs.push_back(graph.add_constant(std::string(formal.name), Tensor::of<int64_t>(DataType::int64, {1}, std::array<int64_t, 1>{1})));
+      continue;
+    }
     inputs.push_back(graph.add_value(std::string(formal.name), type));
-    if (formal.kind == Formal::variadic) inputs.push_back(graph.add_value(std::string(formal.name) + "_2", type));
+    graph.inputs.push_back(inputs.back());
+    if (formal.kind == Formal::variadic) {
+      inputs.push_back(graph.add_value(std::string(formal.name) + "_2", type));
+      graph.inputs.push_back(inputs.back());
+    }
   }
   for (const Formal& formal : op.outputs) {
     if (formal.kind == Formal::optional) break;
     outputs.push_back(graph.add_value("out_" + std::string(formal.name)));
   }
-  graph.inputs = inputs, graph.outputs = outputs;
-  graph.add_node(std::string(op.name), inputs, outputs, "probe").domain = op.domain;
+  graph.outputs = outputs;
+  Node& node = graph.add_node(std::string(op.name), inputs, outputs, "probe");
+  node.domain = op.domain;
+  for (const FormalAttribute& a : op.attributes) {
+    if (!a.required) continue;
+    if (a.kind == AttributeKind::integer) node.attributes[std::string(a.name)] = Attribute{int64_t(a.name == "axis" ? 0 : 1)};
+    if (a.kind == AttributeKind::real) node.attributes[std::string(a.name)] = Attribute{1.0f};
+  }
   return graph;
 }
 
 }  // namespace
 
-std::vector<OperatorProbe> probe_operators(Backend& backend, const std::string& target) {
+Graph typical_graph(const Operator& op) {
+  for (const Specimen& specimen : specimens)
+    if (specimen.op == op.name && op.domain.empty()) return parse_text(specimen.graph, std::string(op.name));
+  const std::array shapes = {Shape{1, 4, 8, 8}, Shape{1, 4, 8}, Shape{4, 4}, Shape{4}, Shape{}};
+  for (const bool constant_integers : {false, true})
+    for (const Shape& shape : shapes) {
+      Graph graph = graph_of(op, shape, constant_integers);
+      try {
+        infer_types(graph);
+        return graph;
+      } catch (const Error&) {
+      }
+    }
+  return graph_of(op, shapes[0], false);
+}
+
+std::vector<OperatorProbe> probe_operators(Backend& backend, const std::string& target, std::span<const Operator* const> list) {
   std::vector<OperatorProbe> probes;
-  for (const Operator* op : operators()) {
+  for (const Operator* op : list) {
     OperatorProbe probe;
     Graph graph;
     bool made = true;

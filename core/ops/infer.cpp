@@ -1,6 +1,7 @@
 // Inference over a whole graph, and pinning of symbolic dimensions.
 #include <map>
 
+#include "core/ops/added_operators.hpp"
 #include "core/ops/inference.hpp"
 #include "core/ops/ml.hpp"
 #include "core/ops/node_inference.hpp"
@@ -200,13 +201,15 @@ class GraphInference final : public Surroundings {
     std::vector<std::string> names;
     for (const Operator* op : operators())
       if (op->domain == node.domain || (op->domain.empty() && node.domain == "ai.onnx")) names.emplace_back(op->name);
+    for (const auto& brought : added_operators())
+      if (brought->op.domain == node.domain) names.emplace_back(brought->op.name);
     Diagnostic d;
     d.node = node.name;
     d.op_type = node.op_type;
     d.text = names.empty() ? "no operator of the domain '" + node.domain + "' is known"
                            : "operator '" + node.op_type + "' is not known" + did_you_mean(node.op_type, names);
     if (!names.empty() && !node.domain.empty()) d.text += " in the domain '" + node.domain + "'";
-    d.hint = "`lathe ops` lists the operators";
+    d.hint = names.empty() ? "a plugin with operators/1 can bring it; `lathe ops` lists the operators there are" : "`lathe ops` lists the operators";
     if (const std::string_view advice = ml::advice_on_maps(node.domain, node.op_type); !advice.empty()) {
       d.text = "it works on maps, and there are no values of that kind here";
       d.hint = advice;

@@ -2,6 +2,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/ops/added_operators.hpp"
 #include "core/ops/families.hpp"
 
 namespace lathe {
@@ -55,7 +56,9 @@ const Operator* find_operator(std::string_view domain, std::string_view name) {
   }();
   if (domain == "ai.onnx") domain = "";
   const auto found = by_name.find(std::string(domain) + ":" + std::string(name));
-  return found == by_name.end() ? nullptr : found->second;
+  if (found != by_name.end()) return found->second;
+  const std::shared_ptr<const AddedOperator> brought = domain.empty() ? nullptr : find_added_operator(domain, name);
+  return brought ? &brought->op : nullptr;  // which the list keeps
 }
 
 }  // namespace lathe

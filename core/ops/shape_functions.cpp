@@ -4,6 +4,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/ops/added_operators.hpp"
 #include "lathe/kernels/all.hpp"
 
 namespace lathe {
@@ -16,7 +17,10 @@ ShapeRule shape_rule(std::string_view domain, std::string_view name) {
 #undef LATHE_ROW
   };
   const auto found = table.find(std::string(domain) + ":" + std::string(name));
-  if (found == table.end()) return {};
+  if (found == table.end()) {
+    const std::shared_ptr<const AddedOperator> brought = find_added_operator(domain, name);
+    return brought ? ShapeRule{brought->shape == nullptr, brought->shape} : ShapeRule{};
+  }
   return {found->second == nullptr, found->second};
 }
 

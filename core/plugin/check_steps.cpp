@@ -10,11 +10,13 @@
 
 #include "core/ir/text.hpp"
 #include "core/job/backend.hpp"
+#include "core/job/operator_probe.hpp"
 #include "core/job/verification.hpp"
-#include "core/ops/operator.hpp"
+#include "core/ops/added_operators.hpp"
 #include "core/plugin/elf.hpp"
 #include "core/plugin/layout.hpp"
 #include "core/plugin/loading.hpp"
+#include "core/plugin/operators.hpp"
 #include "core/plugin/passes.hpp"
 #include "core/plugin/regions.hpp"
 #include "core/plugin/settings.hpp"
@@ -384,6 +386,77 @@ std::string check_pass(Subject& s, const std::string& pass_name, const std::vect
   return "changed " + words(changed, "graph") + " of " + std::to_string(corpus.size());
 }
 
+// ---- operators ---------------------------------------------------------------------------------------------------------------------------
+
+// The shapes that the operator's shape function gives its outputs, for these inputs.
+std::vector<std::optional<std::vector<int64_t>>> shapes_by_function(const AddedOperator& added, const Node& node, const std::vector<const Tensor*>& inputs) {
+  std::vector<kernels::Tensor> in, out(node.outputs.size(), {nullptr, nullptr, 0, kernels::Type::float32});
+  for (const Tensor* t : inputs)
+    in.push_back(t ? kernels::Tensor{const_cast<std::byte*>(t->bytes.data), t->dimensions.data(), int32_t(t->dimensions.size()), kernels::Type(t->type)}
+                   : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
+  std::vector<std::optional<std::vector<int64_t>>> shapes(out.size());
+  const char* error = nullptr;
+  kernels::Call call{};
+  call.inputs = in.data(), call.input_count = int32_t(in.size());
+  call.outputs = out.data(), call.output_count = int32_t(out.size());
+  call.opset = int32_t(canonical_opset);
+  call.error = &error;
+  call.allocate_context = &shapes;
+  call.allocate = [](void* context, int32_t index, const int64_t* dimensions, int32_t rank) -> const kernels::Tensor* {
+    static const kernels::Tensor any = {};
+    (*static_cast<std::vector<std::optional<std::vector<int64_t>>>*>(context))[size_t(index)].emplace(dimensions, dimensions + rank);
+    return &any;
+  };
+  added.shape(call);
+  if (error) fail(std::string("its shape function refuses a typical use: ") + error);
+  return shapes;
+}
+
+// A typical use of one operator: inferred, run twice, and held against what inference and the shape function said. False: its inference does not
+// take the typical use.
+bool check_operator(Subject& s, const AddedOperator& added) {
+  const std::string name = std::string(added.op.domain) + "." + std::string(added.op.name);
+  Graph graph = typical_graph(added.op);
+  const std::vector<ValueId> formal_inputs = graph.nodes[0].inputs;
+  try {
+    load_operators_of(s.plugins(), graph);
+    infer_types(graph);
+  } catch (const Error& e) {
+    if (e.code == Code::internal) fail(name + ": " + e.what());
+    return false;
+  }
+  const NamedData inputs = seeded_inputs(graph, 1);
+  const NamedData first = run_reference(graph, inputs), second = run_reference(graph, inputs);
+  for (const ValueId id : graph.outputs) {
+    const Value& value = graph.value(id);
+    const Tensor& tensor = first.at(value.name).tensor;
+    if (added.op.deterministic && !(tensor == second.at(value.name).tensor)) fail(name + " computes something else the second time");
+    const std::string found = to_string(ValueType{ValueKind::tensor, tensor.type, Shape(tensor.dimensions.begin(), tensor.dimensions.end())});
+    if (value.type.element != tensor.type || (value.type.static_shape() && value.type.dimensions() != tensor.dimensions))
+      fail(name + ": inference says " + to_string(value.type) + ", and its kernel yields " + found);
+  }
+  if (!added.shape) return true;
+  std::vector<const Tensor*> tensors;
+  for (const ValueId id : formal_inputs) tensors.push_back(id == none ? nullptr : &inputs.at(graph.value(id).name).tensor);
+  const auto shapes = shapes_by_function(added, graph.nodes[0], tensors);
+  for (size_t i = 0; i < shapes.size(); ++i)
+    if (!shapes[i] || *shapes[i] != first.at(graph.value(graph.nodes[0].outputs[i]).name).tensor.dimensions)
+      fail(name + ": its shape function gives output " + std::to_string(i) + " another shape than inference");
+  return true;
+}
+
+std::string check_own_operators(Subject& s) {
+  s.plugin();
+  size_t ran = 0, all = 0;
+  for (const auto& added : added_operators()) {
+    if (added->plugin != s.manifest().name) continue;
+    ++all;
+    ran += check_operator(s, *added);
+  }
+  if (ran == 0) skip("none of its " + words(all, "operator") + " takes inputs of a typical shape");
+  return words(ran, "operator") + " of " + std::to_string(all);
+}
+
 std::string check_inspector(Subject& s, const std::vector<std::string>& files) {
   Plugin& plugin = s.plugin();
   size_t known = 0;
@@ -446,6 +519,7 @@ std::vector<CheckStep> check_steps(const Manifest& manifest, const std::string& 
     if (graphs.empty()) add("compiles a corpus of graphs", [corpus]() -> std::string { skip("there is none in '" + corpus + "'"); });
     if (manifest.has_part("executor/1")) add("refuses truncated artifacts", [s, corpus] { return check_damage(*s, corpus); });
   }
+  if (manifest.has_part("operators/1")) add("infers and runs its operators", [s] { return check_own_operators(*s); });
   if (manifest.has_part("passes/1")) {
     add("runs its passes", [s, graphs] {
       std::string all;

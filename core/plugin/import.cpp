@@ -5,6 +5,7 @@
 #include "core/ops/operator.hpp"
 #include "core/plugin/loading.hpp"
 #include "core/plugin/manifest.hpp"
+#include "core/plugin/operators.hpp"
 #include "core/plugin/plugins.hpp"
 #include "core/plugin/settings.hpp"
 
@@ -58,6 +59,7 @@ Graph import_model(Plugins& plugins, const std::string& path, const std::vector<
     throw Error(Code::internal, d);
   }
   lift_to_canonical(*sink.graph);
+  load_operators_of(plugins, *sink.graph);
   return std::move(*sink.graph);
 }
 

@@ -1,6 +1,8 @@
 // Checking a plugin's static tables before anything in them is used.
 #include "core/plugin/layout.hpp"
 
+#include "core/plugin/operators.hpp"
+
 #include <cctype>
 #include <set>
 
@@ -98,6 +100,21 @@ void check_passes(Checker& c, const lathe_passes* p) {
   }
 }
 
+void check_operator_table(Checker& c, const lathe_operators* t) {
+  if (!c.size("operators/1", t) || !c.array("operators/1", t->operators, t->operator_count, t->operator_stride)) return;
+  if (t->operator_count == 0) c.say("operators/1: no operator is declared");
+  bool whole = true;
+  for (size_t i = 0; i < t->operator_count; ++i) {
+    const lathe_operator& o = *LATHE_AT(lathe_operator, t->operators, t->operator_stride, i);
+    const std::string where = "operators/1: operator '" + std::string(o.name ? o.name : "") + "'";
+    whole = c.array(where + ": inputs", o.inputs, o.input_count, o.input_stride) && whole;
+    whole = c.array(where + ": outputs", o.outputs, o.output_count, o.output_stride) && whole;
+    whole = c.array(where + ": types", o.types, o.type_count, o.type_stride) && whole;
+    whole = c.array(where + ": attributes", o.attributes, o.attribute_count, o.attribute_stride) && whole;
+  }
+  if (whole) check_operators(*t, [&](std::string sentence) { c.say(std::move(sentence)); });
+}
+
 }  // namespace
 
 std::vector<std::string> table_defects(const lathe_plugin& table) {
@@ -128,6 +145,7 @@ std::vector<std::string> table_defects(const lathe_plugin& table) {
     c.need("inspector/1", "inspect", i->inspect);
   }
   if (const auto* p = part<lathe_passes>(table, "passes/1")) check_passes(c, p);
+  if (const auto* o = part<lathe_operators>(table, "operators/1")) check_operator_table(c, o);
   if (table.part("lathe.no-such-part/1")) c.say("part() answers an id that it cannot know");
   return c.defects;
 }

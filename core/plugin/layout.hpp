@@ -11,6 +11,7 @@
 #include "lathe/executor.h"
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
+#include "lathe/operators.h"
 #include "lathe/passes.h"
 #include "lathe/tensors.h"
 
@@ -62,6 +63,18 @@ template <>
 inline constexpr uint32_t released_size<lathe_tensors> = 40;
 template <>
 inline constexpr uint32_t released_size<lathe_passes> = 32;
+template <>
+inline constexpr uint32_t released_size<lathe_formal> = 24;
+template <>
+inline constexpr uint32_t released_size<lathe_type_variable> = 32;
+template <>
+inline constexpr uint32_t released_size<lathe_formal_attribute> = 32;
+template <>
+inline constexpr uint32_t released_size<lathe_operator> = 184;
+template <>
+inline constexpr uint32_t released_size<lathe_operators> = 32;
+template <>
+inline constexpr uint32_t released_size<lathe_operator_kernel> = 40;
 
 // Whether the struct at `p` is at least as large as its first release.
 template <class T>

@@ -11,6 +11,7 @@
 
 #include "core/plugin/elf.hpp"
 #include "core/plugin/layout.hpp"
+#include "core/plugin/operators.hpp"
 #include "lathe/support.hpp"
 
 namespace lathe {
@@ -40,7 +41,9 @@ class LoadedPlugin final : public Plugin {
       const auto& cancelled = static_cast<LoadedPlugin*>(self)->services_.cancelled;
       return cancelled && cancelled();
     };
-    host_.service = [](void*, const char*) -> const void* { return nullptr; };
+    host_.service = [](void*, const char* id) -> const void* {
+      return id && std::string_view(id) == LATHE_OPERATOR_KERNELS_SERVICE ? &operator_kernels_service() : nullptr;
+    };
     host_.plugin_path = manifest_.library.c_str();
     host_.threads = std::max(1u, services.threads);
   }
@@ -54,6 +57,7 @@ class LoadedPlugin final : public Plugin {
   const lathe_inspector* inspector() const override { return part<lathe_inspector>("inspector/1"); }
   const lathe_passes* passes() const override { return part<lathe_passes>("passes/1"); }
   const lathe_tensors* tensors() const override { return part<lathe_tensors>("tensors/1"); }
+  const lathe_operators* operators() const override { return part<lathe_operators>("operators/1"); }
 
   void check(std::string_view what, const std::function<lathe_code()>& call) override {
     Scope scope{std::this_thread::get_id(), {}};
@@ -248,7 +252,9 @@ Plugin& load_plugin(const Manifest& manifest, const HostServices& services) {
   if (!differing.empty()) {
     refuse(manifest, "its manifest and its library disagree: " + differing.front(), "make " + manifest.file + " say what the library says");
   }
-  return keep_alive(std::make_unique<LoadedPlugin>(manifest, table, services));
+  Plugin& plugin = keep_alive(std::make_unique<LoadedPlugin>(manifest, table, services));
+  bring_operators(plugin);
+  return plugin;
 }
 
 void report_through(const lathe_host& host, const Diagnostic& d) {

@@ -24,7 +24,7 @@ class Reader {
     m.file = file_;
     if (!expect_map(root, "a manifest",
                     {"name", "version", "vendor", "description", "library", "parts", "runtime", "aliases", "traits", "devices", "options", "emits",
-                     "extensions", "tensor-extensions"})) {
+                     "extensions", "tensor-extensions", "domains"})) {
       return m;
     }
     m.name = required(root, "name");
@@ -39,6 +39,7 @@ class Reader {
     m.emits = names(root, "emits");
     m.extensions = names(root, "extensions");
     m.tensor_extensions = names(root, "tensor-extensions");
+    m.domains = names(root, "domains");
     for (const YAML::Node& node : list(root, "devices")) {
       if (!expect_map(node, "a device", {"name", "description", "precisions"})) continue;
       m.devices.push_back({required(node, "name"), text(node, "description"), names(node, "precisions")});
@@ -51,6 +52,8 @@ class Reader {
       if (m.devices.empty()) problem(root, "a plugin with backend/1 lists its devices", "devices: [{name: ..., precisions: [...]}]");
       if (m.emits.empty()) problem(root, "a plugin with backend/1 says what it emits", "emits: [library]");
     }
+    if (m.has_part("operators/1") && m.domains.empty())
+      problem(root, "a plugin with operators/1 names the domains of its operators", "domains: [com.example]");
     return m;
   }
   void finish() const {
@@ -250,6 +253,10 @@ Manifest describe_tables(const lathe_plugin& table) {
     }
     for (OptionSpec& o : describe_options(b->options, b->option_count, b->option_stride)) m.options.push_back(std::move(o));
   }
+  if (const auto* t = static_cast<const lathe_operators*>(table.part("operators/1"))) {
+    for (size_t i = 0; i < t->operator_count; ++i)
+      append(m.domains, {text(LATHE_AT(lathe_operator, t->operators, t->operator_stride, i)->domain)});
+  }
   return m;
 }
 
@@ -305,6 +312,7 @@ std::vector<std::string> differences(const Manifest& manifest, const Manifest& t
   same("emits", join(manifest.emits), join(table.emits));  // the first is the default
   same("extensions", join(sorted(manifest.extensions)), join(sorted(table.extensions)));
   same("tensor-extensions", join(sorted(manifest.tensor_extensions)), join(sorted(table.tensor_extensions)));
+  same("domains", join(sorted(manifest.domains)), join(sorted(table.domains)));
   compare("device", manifest.devices, table.devices, found);
   compare("option", manifest.options, table.options, found);
   return found;

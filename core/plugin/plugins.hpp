@@ -19,6 +19,7 @@
 #include "lathe/executor.h"
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
+#include "lathe/operators.h"
 #include "lathe/passes.h"
 #include "lathe/tensors.h"
 
@@ -47,6 +48,7 @@ struct Manifest {
   std::vector<std::string> emits;
   std::vector<std::string> extensions;         // what its frontend reads or its executor runs
   std::vector<std::string> tensor_extensions;  // tensor files that it reads and writes
+  std::vector<std::string> domains;            // of its operators
 
   bool has_part(std::string_view part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
   bool has_trait(std::string_view trait) const { return std::find(traits.begin(), traits.end(), trait) != traits.end(); }
@@ -82,6 +84,7 @@ class Plugin {
   virtual const lathe_inspector* inspector() const = 0;
   virtual const lathe_passes* passes() const = 0;
   virtual const lathe_tensors* tensors() const = 0;
+  virtual const lathe_operators* operators() const = 0;
   // Runs `call`, and turns a code other than LATHE_OK into an Error that carries what was reported meanwhile; a failure without a
   // report becomes Error(internal) naming the plugin.
   virtual void check(std::string_view what, const std::function<lathe_code()>& call) = 0;

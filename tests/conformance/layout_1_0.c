@@ -6,6 +6,7 @@
 #include "lathe/executor.h"
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
+#include "lathe/operators.h"
 #include "lathe/passes.h"
 #include "lathe/tensors.h"
 
@@ -323,3 +324,67 @@ AT(lathe_passes, passes, 8);
 AT(lathe_passes, pass_count, 16);
 AT(lathe_passes, pass_stride, 24);
 ENDS(lathe_passes, 32);
+AT(lathe_formal, struct_size, 0);
+AT(lathe_formal, kind, 4);
+AT(lathe_formal, name, 8);
+AT(lathe_formal, types, 16);
+ENDS(lathe_formal, 24);
+AT(lathe_type_variable, struct_size, 0);
+AT(lathe_type_variable, reserved, 4);
+AT(lathe_type_variable, name, 8);
+AT(lathe_type_variable, allowed, 16);
+AT(lathe_type_variable, allowed_count, 24);
+ENDS(lathe_type_variable, 32);
+AT(lathe_formal_attribute, struct_size, 0);
+AT(lathe_formal_attribute, kind, 4);
+AT(lathe_formal_attribute, required, 8);
+AT(lathe_formal_attribute, reserved, 12);
+AT(lathe_formal_attribute, name, 16);
+AT(lathe_formal_attribute, fallback, 24);
+ENDS(lathe_formal_attribute, 32);
+AT(lathe_type_sink, context, 0);
+AT(lathe_type_sink, set, 8);
+ENDS(lathe_type_sink, 16);
+AT(lathe_operator, struct_size, 0);
+AT(lathe_operator, kernel_layout, 4);
+AT(lathe_operator, domain, 8);
+AT(lathe_operator, name, 16);
+AT(lathe_operator, versions, 24);
+AT(lathe_operator, version_count, 32);
+AT(lathe_operator, inputs, 40);
+AT(lathe_operator, input_count, 48);
+AT(lathe_operator, input_stride, 56);
+AT(lathe_operator, outputs, 64);
+AT(lathe_operator, output_count, 72);
+AT(lathe_operator, output_stride, 80);
+AT(lathe_operator, types, 88);
+AT(lathe_operator, type_count, 96);
+AT(lathe_operator, type_stride, 104);
+AT(lathe_operator, attributes, 112);
+AT(lathe_operator, attribute_count, 120);
+AT(lathe_operator, attribute_stride, 128);
+AT(lathe_operator, infer, 136);
+AT(lathe_operator, kernel, 144);
+AT(lathe_operator, shape, 152);
+AT(lathe_operator, scratch, 160);
+AT(lathe_operator, decompose, 168);
+AT(lathe_operator, not_deterministic, 176);
+AT(lathe_operator, reserved, 180);
+ENDS(lathe_operator, 184);
+AT(lathe_operators, struct_size, 0);
+AT(lathe_operators, reserved, 4);
+AT(lathe_operators, operators, 8);
+AT(lathe_operators, operator_count, 16);
+AT(lathe_operators, operator_stride, 24);
+ENDS(lathe_operators, 32);
+AT(lathe_operator_kernel, struct_size, 0);
+AT(lathe_operator_kernel, kernel_layout, 4);
+AT(lathe_operator_kernel, directory, 8);
+AT(lathe_operator_kernel, shape, 24);
+AT(lathe_operator_kernel, scratch, 32);
+ENDS(lathe_operator_kernel, 40);
+AT(lathe_operator_kernels, struct_size, 0);
+AT(lathe_operator_kernels, reserved, 4);
+AT(lathe_operator_kernels, context, 8);
+AT(lathe_operator_kernels, find, 16);
+ENDS(lathe_operator_kernels, 24);

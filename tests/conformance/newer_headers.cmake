@@ -6,7 +6,7 @@ foreach(header ${headers})
   file(READ ${header} text)
   string(REPLACE "#define LATHE_ABI_MINOR 0u" "#define LATHE_ABI_MINOR 1u" text "${text}")
   foreach(struct plugin option diagnostic value tensor node attribute edit device verdict pass frontend backend executor inspector passes
-          interface kernel_time tensors tensor_read_request tensor_write_request compile_request import_request load_request)
+          operator operators formal type_variable formal_attribute interface kernel_time tensors tensor_read_request tensor_write_request compile_request import_request load_request)
     string(REPLACE "} lathe_${struct};" "  const char* tomorrow;\n} lathe_${struct};" text "${text}")
   endforeach()
   string(REPLACE "} lathe_host;" "  void (*tomorrow)(void* context);\n} lathe_host;" text "${text}")

@@ -156,7 +156,7 @@ DataType Draft::variable(const Operator& op, std::string_view name) {
 }
 
 Tensor Draft::filled(DataType type, const Dims& dims, Content content) {
-  if (content == Content::any && (wild() || (wild_ && is_integer(type)))) content = Content::wild;
+  if (content == Content::any && (wild() || (wild_ && is_integer(type) && bits(type) <= 8))) content = Content::wild;
   if (type == DataType::string) {
     Tensor t;
     t.type = type, t.dimensions = dims;
@@ -337,6 +337,8 @@ bool Draft::add(const Proposal& proposal) {
     floats = floats || t == DataType::float32 || t == DataType::float64 || t == DataType::float16 || t == DataType::bfloat16;
     facts_[id] = facts;
   }
+  for (const ValueId id : made)
+    if (rounding_operator(proposal.op_type)) facts_[id] = {false, 3};
   for (const ValueId id : made)
     if (floats && !exact_operator(proposal.op_type)) facts_[id].exact = false, ++facts_[id].inexact_depth;
   if (!proposal.domain.empty()) graph.opsets[proposal.domain] = 1;

@@ -92,6 +92,7 @@ class Draft {
 // How an operator behaves towards numbers that differ in their last bits.
 bool exact_operator(std::string_view op_type);     // exact inputs give exact outputs, floats too
 bool tolerant_operator(std::string_view op_type);  // a small difference in comes out small
+bool rounding_operator(std::string_view op_type);  // rounds a computed number to an integer: one step more or less is a matter of the last bit
 bool takes_special_numbers(const Operator& op);    // infinities, NaN
 
 // Whether ONNX Runtime's programming interface can carry the type; values of the others stay inside the graph.

@@ -54,10 +54,16 @@ Outcome run_on_reference(const Sample& sample) {
     options.threads = 2;
     const NamedData inputs(sample.inputs.begin(), sample.inputs.end());
     test::ShapeFunctionWatch watch(sample.graph, inputs);
-    options.watch = [&](const std::string& value, const Datum& datum) { watch.see(value, datum); };
+    Outcome outcome{Outcome::State::ran, {}, {}};
+    outcome.values = sample.inputs;
+    for (const Value& v : sample.graph.values)
+      if (v.constant) outcome.values[v.name] = *v.constant;
+    options.watch = [&](const std::string& value, const Datum& datum) {
+      watch.see(value, datum);
+      if (datum.is_tensor()) outcome.values[value] = datum.tensor;
+    };
     NamedData results = run_reference(sample.graph, inputs, options);
     for (const std::string& sentence : watch.disagreements()) throw Error(Code::failed, sentence);
-    Outcome outcome{Outcome::State::ran, {}, {}};
     for (const ValueId id : sample.graph.outputs) outcome.outputs.push_back(std::move(results.at(sample.graph.value(id).name).tensor));
     return outcome;
   } catch (const Error& error) {

@@ -20,7 +20,8 @@ struct Outcome {
     failed    // it says that the model or its data is wrong
   } state = State::failed;
   std::vector<Tensor> outputs;
-  std::string reason;  // of refused and failed
+  std::string reason;                         // of refused and failed
+  std::map<std::string, Tensor> values = {};  // of the reference: every tensor by its value's name
 };
 
 Outcome run_on_reference(const Sample& sample);

@@ -250,6 +250,10 @@ std::optional<Proposal> propose_from_signature(Draft& draft, const Operator& op)
 bool exact_operator(std::string_view op_type) { return std::find(exact_names.begin(), exact_names.end(), op_type) != exact_names.end(); }
 bool tolerant_operator(std::string_view op_type) { return std::find(tolerant_names.begin(), tolerant_names.end(), op_type) != tolerant_names.end(); }
 
+bool rounding_operator(std::string_view op_type) {
+  return op_type == "Resize" || op_type == "Upsample" || op_type == "QuantizeLinear" || op_type == "DynamicQuantizeLinear" || op_type.starts_with("QLinear");
+}
+
 // Infinities and NaN mean something to operators that look at each element alone, or only move it.
 bool takes_special_numbers(const Operator& op) {
   for (const std::string_view name : {"ArgMax", "ArgMin", "Cast", "CastLike", "GlobalMaxPool", "Hardmax", "MaxPool", "NonMaxSuppression", "Range",

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "draft.hpp"
 #include "lathe/kernels/types.hpp"
 
 namespace lathe::differential {
@@ -11,7 +12,7 @@ namespace {
 std::string dimensions(const Tensor& t) { return to_string(Shape(t.dimensions.begin(), t.dimensions.end())); }
 
 template <class T>
-std::optional<std::string> numbers(const Tensor& found, const Tensor& expected, double relative) {
+std::optional<std::string> numbers(const Tensor& found, const Tensor& expected, double relative, double absolute = 0) {
   const auto a = found.as<T>(), b = expected.as<T>();
   double largest = 0;
   for (size_t i = 0; i < size_t(expected.size()); ++i)
@@ -19,7 +20,7 @@ std::optional<std::string> numbers(const Tensor& found, const Tensor& expected, 
   for (size_t i = 0; i < size_t(expected.size()); ++i) {
     const double x = double(a[i]), y = double(b[i]);
     if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    if (std::fabs(x - y) <= relative * std::max(largest, 1e-3)) continue;
+    if (std::fabs(x - y) <= absolute + relative * std::max(largest, 1e-3)) continue;
     char text[120];
     std::snprintf(text, sizeof text, "element %zu is %.9g instead of %.9g", i, x, y);
     return text;
@@ -27,7 +28,7 @@ std::optional<std::string> numbers(const Tensor& found, const Tensor& expected, 
   return std::nullopt;
 }
 
-std::optional<std::string> compare(const Tensor& found, const Tensor& expected) {
+std::optional<std::string> compare(const Tensor& found, const Tensor& expected, double step) {
   if (found.type != expected.type) return "is " + std::string(name(found.type)) + " instead of " + std::string(name(expected.type));
   if (found.dimensions != expected.dimensions) return "has shape [" + dimensions(found) + "] instead of [" + dimensions(expected) + "]";
   switch (found.type) {
@@ -40,12 +41,16 @@ std::optional<std::string> compare(const Tensor& found, const Tensor& expected) 
     case DataType::bfloat16:
       return numbers<kernels::bfloat16>(found, expected, 6e-2);
     case DataType::int8:
-      return numbers<int8_t>(found, expected, 0);
+      return numbers<int8_t>(found, expected, 0, step);
     case DataType::uint8:
     case DataType::boolean:
-      return numbers<uint8_t>(found, expected, 0);
+      return numbers<uint8_t>(found, expected, 0, step);
+    case DataType::int16:
+      return numbers<int16_t>(found, expected, 0, step);
+    case DataType::uint16:
+      return numbers<uint16_t>(found, expected, 0, step);
     case DataType::int32:
-      return numbers<int32_t>(found, expected, 0);
+      return numbers<int32_t>(found, expected, 0, step);
     default:
       if (found == expected) return std::nullopt;
       return "differs";
@@ -55,8 +60,11 @@ std::optional<std::string> compare(const Tensor& found, const Tensor& expected) 
 }  // namespace
 
 std::optional<std::string> difference(const Sample& sample, const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+  double step = 0;
+  for (const Node& node : sample.graph.nodes)
+    if (rounding_operator(node.op_type)) step = 1;
   for (size_t i = 0; i < expected.size(); ++i)
-    if (const auto what = compare(found[i], expected[i])) return "output '" + sample.graph.value(sample.graph.outputs[i]).name + "' " + *what;
+    if (const auto what = compare(found[i], expected[i], step)) return "output '" + sample.graph.value(sample.graph.outputs[i]).name + "' " + *what;
   return std::nullopt;
 }
 

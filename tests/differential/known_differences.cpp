@@ -7,41 +7,67 @@
 namespace lathe::differential {
 namespace {
 
+// A node of a sample, with what its inputs and outputs held.
+struct Place {
+  const Sample& sample;
+  const Node& node;
+  const std::map<std::string, Tensor>& values;
+
+  const Tensor* value(ValueId id) const {
+    const auto found = id == none ? values.end() : values.find(sample.graph.value(id).name);
+    return found == values.end() ? nullptr : &found->second;
+  }
+  const Tensor* input(size_t index) const { return value(node.input(index)); }
+  DataType type(size_t index) const { return input(index) ? input(index)->type : DataType::none; }
+  size_t rank(size_t index) const { return input(index) ? input(index)->dimensions.size() : 0; }
+  bool empty() const {
+    for (const auto* list : {&node.inputs, &node.outputs})
+      for (const ValueId id : *list)
+        if (const Tensor* t = value(id); t && t->size() == 0 && (list == &node.outputs || id == node.inputs[0])) return true;
+    return false;
+  }
+};
+
 struct KnownDifference {
-  std::string_view op_type;  // empty: any
-  bool (*applies)(const Graph&, const Node&);
+  std::string_view op_type;  // a '*' at its end stands for anything
+  bool (*applies)(const Place&);
   const char* reason;
 };
 
-const ValueType* type_of(const Graph& graph, const Node& node, size_t input) {
-  return node.input(input) == none ? nullptr : &graph.value(node.inputs[input]).type;
-}
-DataType element(const Graph& graph, const Node& node, size_t input) {
-  const ValueType* type = type_of(graph, node, input);
-  const Tensor* constant = graph.constant(node.input(input));
-  return constant ? constant->type : type ? type->element : DataType::none;
-}
-bool has_zero(const Graph& graph, const Node& node) {
-  const ValueType* type = type_of(graph, node, 0);
-  if (const Tensor* constant = graph.constant(node.input(0))) return constant->size() == 0;
-  if (!type || !type->shape) return true;
-  for (const Dimension& d : *type->shape)
-    if (!d.constant() || d.value == 0) return true;
-  return false;
+bool one_scale_in_a_block(const Place& p) {
+  return p.node.integer("block_size", 0) != 0 && p.rank(1) == 1 && p.input(1)->size() == 1;
 }
 
 constexpr KnownDifference table[] = {
-    {"Resize", [](const Graph& g, const Node& n) { return n.integer("antialias", 0) != 0 && element(g, n, 0) == DataType::int8; },
-     "antialiasing of int8 clamps to 0..255"},
-    {"ReduceLogSumExp", has_zero, "a reduction over an empty set keeps other axes than it was told"},
+    {"Reduce*", [](const Place& p) { return p.empty(); }, "a reduction of a tensor without elements keeps axes that it was told to reduce"},
+    {"Arg*", [](const Place& p) { return p.empty(); }, "likewise"},
+    {"Global*", [](const Place& p) { return p.empty(); }, "refuses tensors without elements"},
+    {"RMSNormalization", [](const Place& p) { return p.empty(); }, "refuses tensors without elements"},
+    {"ConvTranspose", [](const Place& p) { return p.empty(); }, "refuses tensors without elements"},
+    {"QuantizeLinear", one_scale_in_a_block, "a scale of one element is taken for the whole tensor's, with which block_size may not stand"},
+    {"DequantizeLinear", one_scale_in_a_block, "likewise"},
+    {"Resize", [](const Place& p) { return p.node.integer("antialias", 0) != 0 && p.type(0) != DataType::float32 && p.type(0) != DataType::float64; },
+     "antialiasing of integers is done in fixed-point numbers and clamped to 0..255"},
+    {"Resize",
+     [](const Place& p) {
+       const ValueId sizes = p.node.input(3);
+       return sizes != none && !p.sample.graph.value(sizes).constant && !p.sample.graph.value(sizes).type.static_shape();
+     },
+     "its shape inference takes sizes of an open length for an empty list"},
+    {"ReduceLogSum*", [](const Place& p) { return p.type(0) == DataType::uint32 || p.type(0) == DataType::uint64; },
+     "it expands to Log of an unsigned integer, which it then refuses"},
 };
+
+bool matches(std::string_view pattern, std::string_view op_type) {
+  return pattern.ends_with('*') ? op_type.starts_with(pattern.substr(0, pattern.size() - 1)) : pattern == op_type;
+}
 
 }  // namespace
 
-std::string excused(const Sample& sample) {
+std::string excused(const Sample& sample, const std::map<std::string, Tensor>& values) {
   for (const Node& node : sample.graph.nodes)
     for (const KnownDifference& d : table)
-      if (d.op_type == node.op_type && (!d.applies || d.applies(sample.graph, node))) return node.op_type + ": " + d.reason;
+      if (matches(d.op_type, node.op_type) && d.applies({sample, node, values})) return node.op_type + ": " + d.reason;
   return "";
 }
 

@@ -91,7 +91,7 @@ class Engines {
       return v;
     }
     if (judge_) {
-      v.excuse = excused(sample);
+      v.excuse = excused(sample, expected.values);
       if (v.excuse.empty()) {
         Outcome other;
         try {

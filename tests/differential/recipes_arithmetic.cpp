@@ -182,7 +182,14 @@ bool is_nan(Recipe& r) {
 
 bool dropout(Recipe& r) {
   r.in(r.d.some(r.input_type(0)));
-  r.in(r.chance(40) ? r.d.value(r.input_type(1), {}, Content::unit) : none);
+  if (const DataType ratio = r.input_type(1); r.chance(40) && ratio != DataType::bfloat16) {
+    Tensor half = Tensor::allocate(ratio, {});
+    if (ratio == DataType::float32) half.as_mutable<float>()[0] = 0.5f;
+    if (ratio == DataType::float64) half.as_mutable<double>()[0] = 0.5;
+    r.in(r.d.fresh(std::move(half)));
+  } else {
+    r.in(none);
+  }
   if (r.chance(40)) r.in(r.d.constant(Tensor::allocate(DataType::boolean, {})));  // inference only: training drops at random
   r.p.outputs = size_t(r.random.between(1, 2));
   return true;

@@ -1,4 +1,4 @@
-# lathe_add_plugin(NAME SOURCES file... [LIBRARIES target...] [MANIFEST file] [PIPELINE file] [DATA file...])
+# lathe_add_plugin(NAME SOURCES file... [LIBRARIES target...] [MANIFEST file] [PIPELINE file] [DATA file...] [KERNELS header])
 #
 # Builds the plugin NAME: the module NAME.so (target lathe_plugin_NAME) beside its manifest NAME.plugin.yaml, with the link line that
 # keeps plugins apart, and checks what it exports. The same file serves in Lathe's own tree and from the installed package.
@@ -6,16 +6,18 @@
 #   MANIFEST   default NAME.plugin.yaml in the current source folder
 #   PIPELINE   the target's default pipeline; becomes NAME.pipeline.yaml beside the library
 #   DATA       files it reads at run time (made by the build or not); they lie in the folder NAME/ beside the library
+#   KERNELS    a header with kernels of the plugin's own operators and their list, see lathe/kernels/operator_table.hpp: with clang at hand it
+#              becomes NAME/kernels-<family>.bc for every processor family whose C headers are installed, for targets that generate code
 # Everything goes to LATHE_PLUGIN_OUTPUT_DIRECTORY when that is set (Lathe's tree), else to the current binary folder, and is
 # installed to lib/lathe/plugins.
 
 function(lathe_add_plugin name)
-  cmake_parse_arguments(PARSE_ARGV 1 plugin "" "MANIFEST;PIPELINE" "SOURCES;LIBRARIES;DATA")
+  cmake_parse_arguments(PARSE_ARGV 1 plugin "" "MANIFEST;PIPELINE;KERNELS" "SOURCES;LIBRARIES;DATA")
   if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
     message(FATAL_ERROR "lathe_add_plugin: '${name}' is no plugin name; use lower case letters, digits and '_'")
   endif()
   if(plugin_UNPARSED_ARGUMENTS OR NOT plugin_SOURCES)
-    message(FATAL_ERROR "lathe_add_plugin(${name}): needs SOURCES and takes LIBRARIES, MANIFEST, PIPELINE, DATA; found '${plugin_UNPARSED_ARGUMENTS}'")
+    message(FATAL_ERROR "lathe_add_plugin(${name}): needs SOURCES and takes LIBRARIES, MANIFEST, PIPELINE, DATA, KERNELS; found '${plugin_UNPARSED_ARGUMENTS}'")
   endif()
   if(NOT plugin_MANIFEST)
     set(plugin_MANIFEST ${name}.plugin.yaml)
@@ -64,6 +66,11 @@ function(lathe_add_plugin name)
     _lathe_copy_beside(${file} ${folder}/${name}/${leaf})
     install(FILES ${file} DESTINATION lib/lathe/plugins/${name})
   endforeach()
+  if(plugin_KERNELS)
+    target_link_libraries(${target} PRIVATE Lathe::kernels)
+    cmake_path(ABSOLUTE_PATH plugin_KERNELS BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    _lathe_kernel_bitcode(${name} ${plugin_KERNELS} ${folder}/${name})
+  endif()
   add_custom_target(${target}_files ALL DEPENDS ${copied})
   add_dependencies(${target} ${target}_files)
 endfunction()
@@ -72,5 +79,45 @@ macro(_lathe_copy_beside from to)
   if(NOT "${from}" STREQUAL "${to}")
     add_custom_command(OUTPUT ${to} COMMAND ${CMAKE_COMMAND} -E copy ${from} ${to} DEPENDS ${from} VERBATIM)
     list(APPEND copied ${to})
+  endif()
+endmacro()
+
+# kernels-<family>.bc from a header of kernels; appends them to `copied`.
+macro(_lathe_kernel_bitcode name header folder)
+  # Not newer than what reads it: the LLVM that Lathe's own targets are built with.
+  find_program(LATHE_KERNEL_CLANG NAMES clang++-19 clang++-18 clang++-17 clang++-16 clang++-15 clang++-14 clang++)
+  if(NOT LATHE_KERNEL_CLANG)
+    message(STATUS "lathe_add_plugin(${name}): no clang, so no bitcode of its kernels; targets that generate code will not take its operators")
+  else()
+    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}_kernels.cpp
+      CONTENT "#include \"${header}\"\n#include \"lathe/kernels/operator_table.hpp\"\nLATHE_KERNEL_TABLE(LATHE_OPERATOR_KERNELS)\n")
+    get_target_property(kernels_include Lathe::kernels INTERFACE_INCLUDE_DIRECTORIES)
+    # The headers of the C++ library are the build machine's own for every family: only what is freestanding in them is used.
+    set(cxx_include)
+    foreach(directory ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
+      if(directory MATCHES "/c\\+\\+")
+        list(APPEND cxx_include -isystem ${directory})
+      endif()
+    endforeach()
+    foreach(family x86_64 aarch64 riscv64)
+      set(family_include)
+      if(EXISTS /usr/${family}-linux-gnu/include)
+        set(family_include -isystem /usr/${family}-linux-gnu/include)
+      elseif(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL family)
+        continue()
+      endif()
+      set(bitcode ${folder}/kernels-${family}.bc)
+      add_custom_command(OUTPUT ${bitcode}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+        COMMAND ${LATHE_KERNEL_CLANG} --target=${family}-linux-gnu -std=c++20 -O2 -fPIC -fno-exceptions -fno-rtti -fno-threadsafe-statics
+          -fno-stack-protector -fno-asynchronous-unwind-tables -fno-math-errno -fvisibility=hidden -fno-ident -fno-vectorize -fno-slp-vectorize
+          -fno-unroll-loops -DLATHE_BITCODE -ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=. -nostdinc++ ${cxx_include} ${family_include}
+          "-I$<JOIN:${kernels_include},;-I>" -emit-llvm -MMD -MF ${CMAKE_CURRENT_BINARY_DIR}/${name}-${family}.d
+          -c ${CMAKE_CURRENT_BINARY_DIR}/${name}_kernels.cpp -o ${bitcode}
+        DEPENDS ${header} ${CMAKE_CURRENT_BINARY_DIR}/${name}_kernels.cpp DEPFILE ${CMAKE_CURRENT_BINARY_DIR}/${name}-${family}.d
+        COMMAND_EXPAND_LISTS VERBATIM COMMENT "Kernels of ${name} as bitcode for ${family}")
+      list(APPEND copied ${bitcode})
+      install(FILES ${bitcode} DESTINATION lib/lathe/plugins/${name})
+    endforeach()
   endif()
 endmacro()
