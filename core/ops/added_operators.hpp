@@ -13,10 +13,10 @@ namespace lathe {
 struct AddedOperator {
   Operator op;  // its texts point into the plugin's static tables
   kernels::ShapeFunction shape = nullptr;
-  std::function<void(InferenceContext&)> infer;          // called by op.infer; empty when it is decomposed
-  std::function<Graph(const Node&)> decompose;     // a graph of the formal inputs and outputs that does the same; usually empty
-  std::string plugin, library;                           // who brought it: name and file
-  std::string kernel_folder;                             // with kernels-<family>.bc; empty when there is no bitcode
+  std::function<void(InferenceContext&)> infer;  // called by op.infer; empty when it is decomposed
+  std::function<Graph(const Node&)> decompose;   // a graph of the formal inputs and outputs that does the same; usually empty
+  std::string plugin, library;                   // who brought it: name and file
+  std::string kernel_folder;                     // with kernels-<family>.bc; empty when there is no bitcode
 };
 
 // Throws Error(unsupported), and adds none, when one of them exists already, unless it is the very same library's.

@@ -64,9 +64,8 @@ std::string_view name(AttributeKind kind) {
 std::string operator_page(const std::vector<const Operator*>& list, const std::vector<std::string>& engines) {
   std::vector<size_t> order(list.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return std::pair(list[a]->domain, list[a]->name) < std::pair(list[b]->domain, list[b]->name);
-  });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return std::pair(list[a]->domain, list[a]->name) < std::pair(list[b]->domain, list[b]->name); });
   std::string page =
       "# Operators\n\n"
       "Written by the build from the signatures in core/ops (target `operator_page`); `lathe ops` prints the same.\n"

@@ -389,11 +389,13 @@ std::string check_pass(Subject& s, const std::string& pass_name, const std::vect
 // ---- operators ---------------------------------------------------------------------------------------------------------------------------
 
 // The shapes that the operator's shape function gives its outputs, for these inputs.
-std::vector<std::optional<std::vector<int64_t>>> shapes_by_function(const AddedOperator& added, const Node& node, const std::vector<const Tensor*>& inputs) {
+std::vector<std::optional<std::vector<int64_t>>> shapes_by_function(const AddedOperator& added, const Node& node,
+                                                                    const std::vector<const Tensor*>& inputs) {
   std::vector<kernels::Tensor> in, out(node.outputs.size(), {nullptr, nullptr, 0, kernels::Type::float32});
   for (const Tensor* t : inputs)
-    in.push_back(t ? kernels::Tensor{const_cast<std::byte*>(t->bytes.data), t->dimensions.data(), int32_t(t->dimensions.size()), kernels::Type(t->type)}
-                   : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
+    in.push_back(
+        t ? kernels::Tensor{const_cast<std::byte*>(t->bytes.data), t->dimensions.data(), int32_t(t->dimensions.size()), kernels::Type(t->type)}
+          : kernels::Tensor{nullptr, nullptr, 0, kernels::Type::none});
   std::vector<std::optional<std::vector<int64_t>>> shapes(out.size());
   const char* error = nullptr;
   kernels::Call call{};

@@ -88,8 +88,9 @@ Graph decompose_through(Plugin& plugin, const lathe_operator& declared, const No
     });
     Graph body = parse_text(text, "the decomposition of " + std::string(declared.domain) + "." + declared.name);
     if (body.inputs.size() != graph.inputs.size() || body.outputs.size() != graph.outputs.size())
-      throw Error(Code::internal, "the decomposition has " + std::to_string(body.inputs.size()) + " inputs and " + std::to_string(body.outputs.size()) +
-                                      " outputs, the node " + std::to_string(graph.inputs.size()) + " and " + std::to_string(graph.outputs.size()));
+      throw Error(Code::internal, "the decomposition has " + std::to_string(body.inputs.size()) + " inputs and " +
+                                      std::to_string(body.outputs.size()) + " outputs, the node " + std::to_string(graph.inputs.size()) + " and " +
+                                      std::to_string(graph.outputs.size()));
     lift_to_canonical(body);
     return body;
   } catch (const Error& error) {

@@ -1,4 +1,6 @@
 // operators/1: what plugins bring is inferred, folded, run and expanded like the core's own operators, and what they must not bring is refused.
+#include "core/plugin/operators.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -7,7 +9,6 @@
 #include "core/ir/text.hpp"
 #include "core/ops/added_operators.hpp"
 #include "core/passes/fold_constants.hpp"
-#include "core/plugin/operators.hpp"
 #include "core/plugin/plugins.hpp"
 #include "core/reference/reference.hpp"
 
@@ -120,9 +121,7 @@ TEST_CASE("wrong uses get the sentences that the core's own operators get") {
 }
 
 TEST_CASE("plugins that declare what they must not are refused") {
-  const auto refusal = [](const char* name) {
-    return said([&] { discover(name)->load(name); });
-  };
+  const auto refusal = [](const char* name) { return said([&] { discover(name)->load(name); }); };
   contains(refusal("operators_twice"), {"operators_twice", "com.twice.Scale is declared twice"});
   contains(refusal("operators_onnx"), {"ai.onnx.Relu", "not the plugin's own"});
   contains(refusal("operators_bare"), {"com.bare.Bare has neither a kernel nor a decomposition"});
@@ -152,9 +151,10 @@ TEST_CASE("a kernel's call has the layout that the boundary promises") {
                 offsetof(kernels::Tensor, type) == 20);
   static_assert(sizeof(kernels::String) == 16);
   static_assert(offsetof(kernels::Attribute, ints) == 8 && offsetof(kernels::Attribute, floats) == 16 && offsetof(kernels::Attribute, string) == 24 &&
-                offsetof(kernels::Attribute, count) == 32 && offsetof(kernels::Attribute, strings) == 40 && offsetof(kernels::Attribute, tensor) == 48);
-  static_assert(offsetof(Call, outputs) == 8 && offsetof(Call, attributes) == 16 && offsetof(Call, input_count) == 24 && offsetof(Call, opset) == 36 &&
-                offsetof(Call, parallel_for) == 40 && offsetof(Call, allocate) == 56 && offsetof(Call, memory) == 72 &&
+                offsetof(kernels::Attribute, count) == 32 && offsetof(kernels::Attribute, strings) == 40 &&
+                offsetof(kernels::Attribute, tensor) == 48);
+  static_assert(offsetof(Call, outputs) == 8 && offsetof(Call, attributes) == 16 && offsetof(Call, input_count) == 24 &&
+                offsetof(Call, opset) == 36 && offsetof(Call, parallel_for) == 40 && offsetof(Call, allocate) == 56 && offsetof(Call, memory) == 72 &&
                 offsetof(Call, scratch) == 80 && offsetof(Call, error) == 88);
   CHECK(LATHE_KERNEL_LAYOUT == 1);  // whoever changes an offset above counts it up, and old plugins' kernels are refused
 }

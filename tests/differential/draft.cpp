@@ -348,6 +348,48 @@ bool Draft::add(const Proposal& proposal) {
   return true;
 }
 
+void Draft::remember(ValueId id, Tensor tensor, const Facts& facts) {
+  if (tensors_.size() <= id) tensors_.resize(id + 1), facts_.resize(id + 1);
+  tensors_[id] = std::move(tensor);
+  facts_[id] = facts;
+}
+
+bool Draft::add(const std::string& text, const std::vector<ValueId>& inputs) {
+  Graph fragment;
+  NamedData results;
+  try {
+    fragment = parse_text(text, "a fragment");
+    NamedData given;
+    for (size_t i = 0; i < inputs.size(); ++i) given[fragment.value(fragment.inputs[i]).name] = *tensors_[inputs[i]];
+    ReferenceOptions options;
+    options.threads = 1;
+    results = run_reference(fragment, given, options);
+  } catch (const Error& error) {
+    ++refusals["fragment " + error.diagnostics.front().op_type + ": " + error.diagnostics.front().text];
+    return false;
+  }
+  Graph& graph = sample.graph;
+  std::vector<ValueId> place(fragment.values.size(), none);
+  for (size_t i = 0; i < inputs.size(); ++i) place[fragment.inputs[i]] = inputs[i];
+  for (ValueId id = 0; id < fragment.values.size(); ++id)
+    if (place[id] == none) place[id] = graph.add_value("v" + std::to_string(graph.values.size()));
+  tensors_.resize(graph.values.size());
+  facts_.resize(graph.values.size());
+  Facts facts;
+  for (const ValueId id : inputs) facts.exact = facts.exact && facts_[id].exact;
+  for (const ValueId id : fragment.outputs) remember(place[id], std::move(results.at(fragment.value(id).name).tensor), facts);
+  for (Node& node : fragment.nodes) {
+    for (auto* list : {&node.inputs, &node.outputs})
+      for (ValueId& id : *list)
+        if (id != none) id = place[id];
+    for (Graph* subgraph : subgraphs(node))
+      for (Capture& capture : subgraph->captures) capture.outer = place[capture.outer];
+    node.name = graph.fresh_node_name("n" + std::to_string(graph.nodes.size()));
+    graph.nodes.push_back(std::move(node));
+  }
+  return true;
+}
+
 std::optional<Sample> Draft::finish(bool open_dimensions) {
   Graph& graph = sample.graph;
   if (graph.nodes.empty()) return std::nullopt;
@@ -356,6 +398,7 @@ std::optional<Sample> Draft::finish(bool open_dimensions) {
     const size_t count = graph.nodes.size();
     for (size_t n = 0; n < count; ++n)
       for (const ValueId id : std::vector<ValueId>(graph.nodes[n].outputs)) {
+        if (!tensors_[id]) continue;  // within a fragment
         if (!uses.users[id].empty() && !random.chance(20)) continue;
         if (portable(tensors_[id]->type)) {
           graph.outputs.push_back(id);

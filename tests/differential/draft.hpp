@@ -68,6 +68,9 @@ class Draft {
   // Runs the node on its inputs and adds it; false when Lathe refuses it.
   bool add(const Proposal& proposal);
 
+  // Likewise for a graph in ONNX's textual syntax, whose inputs are bound to `inputs` and whose outputs are tensors.
+  bool add(const std::string& text, const std::vector<ValueId>& inputs);
+
   // Outputs, open dimensions; nullopt when there is no node.
   std::optional<Sample> finish(bool open_dimensions);
 
@@ -77,6 +80,7 @@ class Draft {
     int inexact_depth = 0;
   };
   ValueId append(Tensor tensor, bool constant);
+  void remember(ValueId id, Tensor tensor, const Facts& facts);
   bool usable(ValueId id) const;
 
   bool common_types_, wild_;
@@ -85,8 +89,8 @@ class Draft {
   const Operator* current_ = nullptr;  // whose inputs are being drawn
 
  public:
-  void begin(const Operator& op) { current_ = &op; }
-  bool wild() const;  // the numbers of this operator's inputs may be special
+  void begin(const Operator* op) { current_ = op; }  // nullptr: whatever it is, numbers must be exact
+  bool wild() const;                                 // the numbers of this operator's inputs may be special
 };
 
 // How an operator behaves towards numbers that differ in their last bits.

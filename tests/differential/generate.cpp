@@ -4,6 +4,7 @@
 
 #include "core/ops/inference.hpp"
 #include "draft.hpp"
+#include "fragments.hpp"
 
 namespace lathe::differential {
 namespace {
@@ -251,7 +252,8 @@ bool exact_operator(std::string_view op_type) { return std::find(exact_names.beg
 bool tolerant_operator(std::string_view op_type) { return std::find(tolerant_names.begin(), tolerant_names.end(), op_type) != tolerant_names.end(); }
 
 bool rounding_operator(std::string_view op_type) {
-  return op_type == "Resize" || op_type == "Upsample" || op_type == "QuantizeLinear" || op_type == "DynamicQuantizeLinear" || op_type.starts_with("QLinear");
+  return op_type == "Resize" || op_type == "Upsample" || op_type == "QuantizeLinear" || op_type == "DynamicQuantizeLinear" ||
+         op_type.starts_with("QLinear");
 }
 
 // Infinities and NaN mean something to operators that look at each element alone, or only move it.
@@ -265,7 +267,7 @@ bool takes_special_numbers(const Operator& op) {
 std::optional<Proposal> propose_by_recipe(Draft& draft, const Operator& op);  // recipes.cpp
 
 std::optional<Proposal> propose(Draft& draft, const Operator& op) {
-  draft.begin(op);
+  draft.begin(&op);
   return has_recipe(op) ? propose_by_recipe(draft, op) : propose_from_signature(draft, op);
 }
 
@@ -281,6 +283,11 @@ Sample generate(uint64_t seed, const std::vector<std::string>& only, std::map<st
     const int64_t length = wild || !common ? random.between(1, 2) : random.between(1, 6);
     Draft draft(random, common, wild);
     for (int64_t made = 0, tries = 0; made < length && tries < 40; ++tries) {
+      if (random.chance(only.empty() ? 6 : 50) || choices.empty()) {
+        const Fragment fragment = draw_fragment(draft, only);
+        made += !fragment.text.empty() && draft.add(fragment.text, fragment.inputs);
+        if (!fragment.text.empty() || choices.empty()) continue;
+      }
       const std::optional<Proposal> p = propose(draft, *choices[size_t(random.below(int64_t(choices.size())))]);
       if (p && draft.add(*p)) ++made;
     }

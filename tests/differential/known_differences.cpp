@@ -34,9 +34,7 @@ struct KnownDifference {
   const char* reason;
 };
 
-bool one_scale_in_a_block(const Place& p) {
-  return p.node.integer("block_size", 0) != 0 && p.rank(1) == 1 && p.input(1)->size() == 1;
-}
+bool one_scale_in_a_block(const Place& p) { return p.node.integer("block_size", 0) != 0 && p.rank(1) == 1 && p.input(1)->size() == 1; }
 
 constexpr KnownDifference table[] = {
     {"Reduce*", [](const Place& p) { return p.empty(); }, "a reduction of a tensor without elements keeps axes that it was told to reduce"},

@@ -18,7 +18,9 @@ std::string bias_dead_zone(const sdk::NodeView& node) {
   const std::string threshold = std::to_string(node.real("threshold", 0.5f));
   return "<opset_import: [\"\": 21, \"com.example\": 1]> g (X, B) => (Y) {"
          "  sum = Add(X, B)"
-         "  Y = com.example.DeadZone<threshold = " + threshold + ">(sum)"
+         "  Y = com.example.DeadZone<threshold = " +
+         threshold +
+         ">(sum)"
          "}";
 }
 

@@ -40,9 +40,7 @@ void choose(const kernels::Call& call) {
 }
 void infer_choose(sdk::Inference& node) { node.set_output(0, LATHE_FLOAT32, sdk::Shape{sdk::Dimension()}); }
 
-std::string halve(const sdk::NodeView&) {
-  return "agraph (X) => (Y) <float half = {0.5}> { t = Mul(X, half) Y = com.test.Scale<factor = 1.0>(t) }";
-}
+std::string halve(const sdk::NodeView&) { return "agraph (X) => (Y) <float half = {0.5}> { t = Mul(X, half) Y = com.test.Scale<factor = 1.0>(t) }"; }
 
 void infer_silent(sdk::Inference&) { throw sdk::Failure(LATHE_FAILED); }
 void infer_wild(sdk::Inference& node) { node.set_output(0, 999, std::nullopt); }
@@ -52,7 +50,9 @@ std::string nonsense(const sdk::NodeView&) { return "no graph"; }
 struct Operators {
   static std::vector<sdk::OperatorInfo> operators() {
     const sdk::TypeVariable floats = {"T", {LATHE_FLOAT32, LATHE_FLOAT64, LATHE_FLOAT16, LATHE_BFLOAT16}};
-    const auto simple = [&](const char* domain, const char* name) { return sdk::OperatorInfo{domain, name, {1}, {{"X", "T"}}, {{"Y", "T"}}, {floats}, {}}; };
+    const auto simple = [&](const char* domain, const char* name) {
+      return sdk::OperatorInfo{domain, name, {1}, {{"X", "T"}}, {{"Y", "T"}}, {floats}, {}};
+    };
     const auto scaling = [&](const char* domain, const char* name) {
       sdk::OperatorInfo info = simple(domain, name);
       info.attributes = {{"factor", LATHE_ATTRIBUTE_FLOAT, false, "2.0"}};

@@ -55,9 +55,9 @@ typedef void (*lathe_kernel)(const struct lathe_kernel_call* call);
 
 typedef struct lathe_operator {
   uint32_t struct_size;
-  uint32_t kernel_layout; /* LATHE_KERNEL_LAYOUT of the headers it was built with; 0 without a kernel */
-  const char* domain;     /* static; not ONNX's own ("", "ai.onnx...") and not "com.microsoft" */
-  const char* name;       /* static; the op_type */
+  uint32_t kernel_layout;  /* LATHE_KERNEL_LAYOUT of the headers it was built with; 0 without a kernel */
+  const char* domain;      /* static; not ONNX's own ("", "ai.onnx...") and not "com.microsoft" */
+  const char* name;        /* static; the op_type */
   const int64_t* versions; /* static; versions of the domain at which the signature changed, newest last; nodes are checked against the newest */
   size_t version_count;
   const lathe_formal* inputs;
@@ -99,7 +99,7 @@ typedef struct lathe_operator_kernel {
    * plugin was built without clang. The bitcode holds `lathe_kernel_table`: rows {domain, op_type, kernel, shape function} of four pointers,
    * ended by nulls, and is freestanding but for the C math library. */
   lathe_string directory;
-  lathe_kernel shape;  /* as in lathe_operator, in this process: for asking what a node needs while it is compiled */
+  lathe_kernel shape; /* as in lathe_operator, in this process: for asking what a node needs while it is compiled */
   uint64_t (*scratch)(const struct lathe_kernel_call* call, uint32_t threads);
 } lathe_operator_kernel;
 

@@ -35,9 +35,7 @@ class Inference {
   Inference(const lathe_graph* graph, const lathe_type_sink* sink) : graph_(graph), sink_(sink) {}
   NodeView node() const { return graph_.node(0); }
   // Type and shape as far as they are known, and the numbers of a constant; nullopt: the input is absent.
-  std::optional<ValueView> input(size_t index) const {
-    return node().has_input(index) ? std::optional(node().input_value(index)) : std::nullopt;
-  }
+  std::optional<ValueView> input(size_t index) const { return node().has_input(index) ? std::optional(node().input_value(index)) : std::nullopt; }
   // nullopt: the input is absent or its rank is not known.
   std::optional<Shape> shape(size_t index) const {
     const auto value = input(index);

@@ -19,9 +19,8 @@ struct KernelRow {
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
 
 #define LATHE_KERNEL_ROW(domain, op_type, function, shape) {domain, #op_type, &function, shape},
-#define LATHE_KERNEL_TABLE(LIST)                                    \
-  extern "C" {                                                      \
-  extern const lathe::kernels::KernelRow lathe_kernel_table[];      \
-  const lathe::kernels::KernelRow lathe_kernel_table[] = {          \
-      LIST(LATHE_KERNEL_ROW){nullptr, nullptr, nullptr, nullptr}};  \
+#define LATHE_KERNEL_TABLE(LIST)                                                                                       \
+  extern "C" {                                                                                                         \
+  extern const lathe::kernels::KernelRow lathe_kernel_table[];                                                         \
+  const lathe::kernels::KernelRow lathe_kernel_table[] = {LIST(LATHE_KERNEL_ROW){nullptr, nullptr, nullptr, nullptr}}; \
   }
