@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "brought_kernels.hpp"
 #include "claim.hpp"
 #include "generate/generate.hpp"
 #include "link/link.hpp"
@@ -45,8 +46,11 @@ void Backend::list_choices(sdk::Host, std::string_view option, const sdk::Lines&
 }
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
+  const Brought brought = [this](std::string_view domain, std::string_view op_type) {
+    return !brought_bitcode(host_, domain, op_type, machine_).empty();
+  };
   for (const sdk::NodeView node : graph.nodes()) {
-    const std::string why_not = obstacle_to(graph, node);
+    const std::string why_not = obstacle_to(graph, node, brought);
     if (why_not.empty())
       verdicts.take(node);
     else
@@ -64,6 +68,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   options.fast_math = fast_math_;
   options.level = level_;
   options.bitcode = data_folder(host_);
+  options.brought = [this](const std::string& domain, const std::string& op_type) { return brought_bitcode(host_, domain, op_type, machine_); };
   options.progress = [this](double fraction) { host_.progress("generating code", fraction); };
   options.cancelled = [this] { return host_.cancelled(); };
   options.log = [this](const std::string& line) { host_.log(line); };

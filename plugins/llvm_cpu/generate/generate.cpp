@@ -125,8 +125,14 @@ llvm::Function* add_kernel(llvm::Module& module, const Kernel& kernel, Generated
           generated.scratch_bytes = wanting.scratch_bytes;
           return generate_generic(module, job.kernels_bitcode, wanting, generated.function);
         } else if constexpr (std::is_same_v<std::decay_t<decltype(k)>, Dynamic>) {
-          const bool tiled = job.tiled_bitcode && lists_kernel(module, *job.tiled_bitcode, k);
-          const DynamicFunctions made = generate_dynamic(module, tiled ? *job.tiled_bitcode : job.kernels_bitcode, k, generated.function);
+          const std::string brought = job.options.brought ? job.options.brought(k.domain, k.op_type) : "";
+          const auto own = brought.empty() ? nullptr : read_bitcode(brought);
+          const bool tiled = !own && job.tiled_bitcode && lists_kernel(module, *job.tiled_bitcode, k);
+          const DynamicFunctions made = generate_dynamic(module,
+                                                         own     ? *own
+                                                         : tiled ? *job.tiled_bitcode
+                                                                 : job.kernels_bitcode,
+                                                         k, generated.function);
           generated.has_shape = made.shape, generated.has_scratch = made.scratch, generated.has_kernel = made.kernel;
           for (llvm::Function* function : {made.shape, made.scratch})
             if (function) hide(*function);

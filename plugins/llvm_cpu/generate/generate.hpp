@@ -15,6 +15,8 @@ struct GenerateOptions {
   bool fast_math = false;
   int level = 3;        // 1 to 4: how much LLVM's code generator works at instruction selection and register allocation
   std::string bitcode;  // folder with kernels-<family>.bc
+  // The bitcode file of an operator that another plugin brought; "" for all others. May be empty itself.
+  std::function<std::string(const std::string& domain, const std::string& op_type)> brought;
   std::function<void(double)> progress;
   std::function<bool()> cancelled;
   std::function<void(const std::string&)> log;  // how long each module took; called from any thread

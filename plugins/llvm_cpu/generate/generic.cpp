@@ -271,7 +271,8 @@ DynamicFunctions generate_dynamic(llvm::Module& module, const llvm::MemoryBuffer
   auto* counting = llvm::FunctionType::get(llvm::Type::getInt64Ty(context), {pointer, i32}, false);
   const std::string run = kernel_function(*lazy, kernel.domain, kernel.op_type);
   const std::string shape = listed_function(*lazy, "lathe_kernel_table", kernel.domain, kernel.op_type, 3);
-  const std::string scratch = listed_function(*lazy, "lathe_scratch_table", kernel.domain, kernel.op_type, 2);
+  const std::string scratch =
+      !lazy->getNamedGlobal("lathe_scratch_table") ? "" : listed_function(*lazy, "lathe_scratch_table", kernel.domain, kernel.op_type, 2);
   // A function of the module's own that only calls another.
   const auto forward = [&](llvm::FunctionType* type, const std::string& target, const std::string& own) {
     auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, own, module);
