@@ -51,21 +51,6 @@ bool attention(Recipe& r) {
 
 // ---- com.microsoft -------------------------------------------------------------------------------------------------------------------
 
-ValueId scale(Recipe& r, const Dims& dims = {}) { return r.d.fresh(r.d.filled(DataType::float32, dims, Content::positive)); }
-
-bool qlinear_binary(Recipe& r) {
-  const DataType t = r.input_type(0);
-  const Dims dims = r.d.shape();
-  r.in(r.d.value(t, dims)), r.in(scale(r)), r.in(r.chance(70) ? r.d.value(t, {}) : none);
-  r.in(r.d.value(t, r.d.broadcastable(dims))), r.in(scale(r)), r.in(r.chance(70) ? r.d.value(t, {}) : none);
-  r.in(scale(r)), r.in(r.chance(70) ? r.d.value(t, {}) : none);
-  return true;
-}
-bool qlinear_unary(Recipe& r) {
-  const DataType t = r.input_type(0);
-  r.in(r.d.value(t, r.d.shape(1, 4))), r.in(scale(r)), r.in(r.d.value(t, {})), r.in(scale(r)), r.in(r.d.value(t, {}));
-  return true;
-}
 bool bias_gelu(Recipe& r) {
   const DataType t = r.input_type(0);
   const ValueId x = r.d.some(t, 1, 4);
@@ -78,16 +63,8 @@ bool bias_gelu(Recipe& r) {
 
 std::span<const NamedRecipe> attention_recipes() {
   static const NamedRecipe table[] = {
-      {"Attention", attention},
-      {"NegativeLogLikelihoodLoss", loss},
-      {"RotaryEmbedding", rotary_embedding},
-      {"SoftmaxCrossEntropyLoss", loss},
-      {"BiasGelu", bias_gelu, "com.microsoft"},
-      {"FastGelu", bias_gelu, "com.microsoft"},
-      {"QLinearAdd", qlinear_binary, "com.microsoft"},
-      {"QLinearLeakyRelu", qlinear_unary, "com.microsoft"},
-      {"QLinearMul", qlinear_binary, "com.microsoft"},
-      {"QLinearSigmoid", qlinear_unary, "com.microsoft"},
+      {"Attention", attention},          {"NegativeLogLikelihoodLoss", loss},      {"RotaryEmbedding", rotary_embedding},
+      {"SoftmaxCrossEntropyLoss", loss}, {"BiasGelu", bias_gelu, "com.microsoft"}, {"FastGelu", bias_gelu, "com.microsoft"},
   };
   return table;
 }
