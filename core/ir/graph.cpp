@@ -112,7 +112,7 @@ void compact_values(Graph& graph) {
 }  // namespace
 
 bool ValueType::static_shape() const {
-  return shape && std::all_of(shape->begin(), shape->end(), [](const Dimension& d) { return d.constant(); });
+  return kind == ValueKind::tensor && shape && std::all_of(shape->begin(), shape->end(), [](const Dimension& d) { return d.constant(); });
 }
 
 std::vector<int64_t> ValueType::dimensions() const {

@@ -1,4 +1,5 @@
 // Inference over a whole graph, and pinning of symbolic dimensions.
+#include <functional>
 #include <map>
 
 #include "core/ops/added_operators.hpp"
@@ -17,9 +18,12 @@ struct Declared {
 
 class GraphInference final : public Surroundings {
  public:
-  explicit GraphInference(Graph& graph) : graph_(graph), declared_(own_declared_) {}
+  using ElementsOfGraphs = std::map<const Graph*, std::vector<std::optional<Shape>>>;
+
+  // `found`, when given, gets the elements that are known in each graph.
+  explicit GraphInference(Graph& graph, ElementsOfGraphs* found = nullptr) : graph_(graph), declared_(own_declared_), found_(found) {}
   GraphInference(Graph& body, GraphInference& around, std::string prefix)
-      : graph_(body), declared_(around.declared_), around_(&around), prefix_(std::move(prefix)), depth_(around.depth_ + 1) {}
+      : graph_(body), declared_(around.declared_), found_(around.found_), around_(&around), prefix_(std::move(prefix)), depth_(around.depth_ + 1) {}
 
   // The outermost graph.
   void run() {
@@ -91,6 +95,7 @@ class GraphInference final : public Surroundings {
   }
 
   void finish() {
+    if (found_) (*found_)[&graph_] = elements_;  // of a loop's body: the last walk's, which hold for every turn
     if (!problems_.empty()) throw Error(only_unsupported_ ? Code::unsupported : Code::failed, std::move(problems_));
   }
 
@@ -255,6 +260,7 @@ class GraphInference final : public Surroundings {
   Graph& graph_;
   std::map<const Graph*, Declared> own_declared_;
   std::map<const Graph*, Declared>& declared_;
+  ElementsOfGraphs* found_ = nullptr;
   GraphInference* around_ = nullptr;
   std::string prefix_;  // of symbols that are made here
   int depth_ = 0;
@@ -269,6 +275,26 @@ class GraphInference final : public Surroundings {
 }  // namespace
 
 void infer_types(Graph& graph) { GraphInference(graph).run(); }
+
+KnownElements known_elements(const Graph& graph) {
+  Graph copy = clone(graph);  // types stay as they are
+  std::map<const Graph*, std::vector<std::optional<Shape>>> found;
+  try {
+    GraphInference(copy, &found).run();
+  } catch (const Error&) {
+    // What could be inferred was.
+  }
+  const std::function<KnownElements(const Graph&)> gather = [&](const Graph& g) {
+    KnownElements known{found[&g], {}};
+    known.values.resize(g.values.size());
+    for (const Node& node : g.nodes) {
+      known.bodies.emplace_back();
+      for (const Graph* body : subgraphs(node)) known.bodies.back().push_back(gather(*body));
+    }
+    return known;
+  };
+  return gather(copy);
+}
 
 void pin_shapes(Graph& graph, const std::map<std::string, std::vector<int64_t>>& shapes) {
   std::map<std::string, int64_t> symbols;  // what a named dimension was pinned to, wherever else it stands

@@ -42,7 +42,24 @@ ValueId Place::integers(std::string_view what, const std::vector<int64_t>& value
   return constant(what, Tensor::of<int64_t>(DataType::int64, {int64_t(values.size())}, values));
 }
 
+namespace {
+// Whether everything in the graph whose type is known says that it computes in float32.
+bool only_float32(const Graph& graph) {
+  bool some = false;
+  for (const Value& value : graph.values) {
+    const DataType type = value.constant ? value.constant->type : value.type.element;
+    some = some || type == DataType::float32;
+    if (type == DataType::float16 || type == DataType::float64 || type == DataType::bfloat16) return false;
+  }
+  return some;
+}
+}  // namespace
+
 ValueId Place::scalar(std::string_view what, double value) const {
+  if (has_input(0) && graph.value(node().inputs[0]).type.element == DataType::none && !only_float32(graph)) {
+    const float x = float(value);
+    return make("CastLike", {constant(what, Tensor::of<float>(DataType::float32, {}, std::span<const float>(&x, 1))), node().inputs[0]});
+  }
   const auto of = [&]<class T>(DataType type, T x) { return constant(what, Tensor::of<T>(type, {}, std::span<const T>(&x, 1))); };
   switch (input_type(0)) {
     case DataType::float64:

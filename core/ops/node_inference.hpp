@@ -21,6 +21,13 @@ class Surroundings {
 std::vector<OutputFacts> infer_node(const Operator& op, const Node& node, const std::vector<InputFacts>& inputs,
                                     Surroundings* surroundings = nullptr);
 
+// What inference knows of the elements of a graph's values, and of the graphs inside it.
+struct KnownElements {
+  std::vector<std::optional<Shape>> values;        // per value
+  std::vector<std::vector<KnownElements>> bodies;  // per node, per subgraph of it
+};
+KnownElements known_elements(const Graph& graph);
+
 // The elements of a small integer or boolean tensor, as shape arithmetic sees them.
 std::optional<Shape> elements_of(const Tensor& tensor);
 

@@ -20,6 +20,36 @@ bool drop_outputs(Node& node, const std::vector<bool>& needed) {
   return changed;
 }
 
+// Drops what branches yield and loops collect for nobody. What a loop carries stays: its next turn may need it.
+bool drop_body_outputs(Node& node, const std::vector<bool>& needed) {
+  if (!node.domain.empty()) return false;
+  const bool loop = node.op_type == "Loop", scan = node.op_type == "Scan";
+  if (!loop && !scan && node.op_type != "If") return false;
+  size_t first = 0, shift = 0;  // of the outputs that may go; where the body has them
+  if (loop) first = node.inputs.size() > 2 ? node.inputs.size() - 2 : 0, shift = 1;
+  if (scan) {
+    const int64_t scanned = node.integer("num_scan_inputs", 0);
+    if (scanned < 0 || uint64_t(scanned) > node.inputs.size()) return false;
+    first = node.inputs.size() - size_t(scanned);
+  }
+  const std::vector<Graph*> bodies = subgraphs(node);
+  for (const Graph* body : bodies)
+    if (body->outputs.size() != node.outputs.size() + shift) return false;
+  bool changed = false;
+  for (size_t i = node.outputs.size(); i-- > first;) {
+    if (node.outputs[i] != none && needed[node.outputs[i]]) continue;
+    node.outputs.erase(node.outputs.begin() + int64_t(i));
+    for (Graph* body : bodies) body->outputs.erase(body->outputs.begin() + int64_t(i + shift));
+    for (const char* name : {"scan_output_axes", "scan_output_directions"}) {
+      const auto found = node.attributes.find(name);
+      auto* list = found == node.attributes.end() ? nullptr : std::get_if<Attribute::Ints>(&found->second.value);
+      if (list && i - first < list->size()) list->erase(list->begin() + int64_t(i - first));
+    }
+    changed = true;
+  }
+  return changed;
+}
+
 bool sweep(Graph& graph) {
   std::vector<bool> needed(graph.values.size(), false);
   for (const ValueId v : graph.outputs) needed[v] = true;
@@ -32,6 +62,7 @@ bool sweep(Graph& graph) {
       continue;
     }
     changed |= drop_outputs(*node, needed);
+    changed |= drop_body_outputs(*node, needed);
     for (const ValueId v : node->inputs) {
       if (v != none) needed[v] = true;
     }

@@ -3,6 +3,8 @@
 
 #include "core/base/checked.hpp"
 #include "core/base/diagnostic.hpp"
+#include "core/ops/inference.hpp"
+#include "core/ops/node_inference.hpp"
 #include "core/reference/reference.hpp"
 
 namespace lathe {
@@ -100,19 +102,25 @@ void make_constant(Value& value, Tensor tensor) {
 
 class Folder {
  public:
-  Folder(Graph& graph, uint64_t limit) : graph_(graph), limit_(limit), output_(graph.values.size(), false) {
+  Folder(Graph& graph, uint64_t limit, const KnownElements& known)
+      : graph_(graph), limit_(limit), known_(known), output_(graph.values.size(), false) {
     for (const ValueId v : graph.outputs) output_[v] = true;
   }
 
   bool run() {
-    for (Node& node : graph_.nodes) {
-      for (Graph* inner : subgraphs(node)) {
-        hand_down(*inner);
-        changed_ |= Folder(*inner, limit_).run();
+    for (NodeId n = 0; n < graph_.nodes.size(); ++n) {
+      Node& node = graph_.nodes[n];
+      const std::vector<Graph*> bodies = subgraphs(node);
+      for (size_t i = 0; i < bodies.size(); ++i) {
+        hand_down(*bodies[i]);
+        changed_ |= Folder(*bodies[i], limit_, known_.bodies[n][i]).run();
       }
       const bool settled = (node.op_type == "Identity" && graph_.constant(node.input(0)) && is_output(node.outputs[0]));
       if (settled) continue;
-      if (auto tensors = fold(graph_, node, limit_)) settle(node, std::move(*tensors));
+      if (auto tensors = fold(graph_, node, limit_))
+        settle(node, std::move(*tensors));
+      else if (auto tensor = known_value(node))
+        settle(node, {std::move(*tensor)});
     }
     if (changed_) compact(graph_);
     return changed_;
@@ -120,6 +128,26 @@ class Folder {
 
  private:
   bool is_output(ValueId v) const { return v != none && v < output_.size() && output_[v]; }
+
+  // The value of a node whose output inference knows, though it depends on what is no constant: one dimension of a shape of which others are open.
+  std::optional<Tensor> known_value(const Node& node) const {
+    if (node.outputs.size() != 1 || node.outputs[0] == none || is_output(node.outputs[0]) || node.outputs[0] >= known_.values.size())
+      return std::nullopt;
+    const std::optional<Shape>& elements = known_.values[node.outputs[0]];
+    const ValueType& type = graph_.value(node.outputs[0]).type;
+    if (!elements || !type.static_shape() || element_count(type.dimensions()) != int64_t(elements->size())) return std::nullopt;
+    std::vector<int64_t> numbers;
+    for (const Dimension& d : *elements) {
+      const std::optional<int64_t> number = infer::number(d);
+      if (!number) return std::nullopt;
+      numbers.push_back(*number);
+    }
+    const auto narrow = [&]<class T>(T) { return tensor_of<T>(type.element, type.dimensions(), {numbers.begin(), numbers.end()}); };
+    if (type.element == DataType::int64) return narrow(int64_t());
+    if (type.element == DataType::int32) return narrow(int32_t());
+    if (type.element == DataType::boolean) return narrow(uint8_t());
+    return std::nullopt;
+  }
 
   void hand_down(Graph& inner) {
     changed_ |= std::erase_if(inner.captures, [&](const Capture& c) {
@@ -150,12 +178,13 @@ class Folder {
 
   Graph& graph_;
   uint64_t limit_;
+  const KnownElements& known_;
   std::vector<bool> output_;
   bool changed_ = false;
 };
 
 }  // namespace
 
-bool fold_constants(Graph& graph, uint64_t limit) { return Folder(graph, limit).run(); }
+bool fold_constants(Graph& graph, uint64_t limit) { return Folder(graph, limit, known_elements(graph)).run(); }
 
 }  // namespace lathe

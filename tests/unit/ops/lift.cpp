@@ -48,6 +48,11 @@ TEST_CASE("constants become values") {
   check_floats(result("g () => (y) { y = Constant<value = float[2] {3, 4}>() }"), {3, 4});
 }
 
+TEST_CASE("attributes become inputs of the type that the data turns out to have") {
+  CHECK(inferred(old(7, "g (float16[3] x) => (y) { t = Neg(x) y = Clip<min = -1.0, max = 1.0>(t) }")) == "float16[3]");
+  CHECK(inferred(old(7, "g (double[3] x) => (y) { t = Neg(x) y = Pad<pads = [1, 1], value = 2.0>(t) }")) == "double[5]");
+}
+
 TEST_CASE("statistics per element, scales per group") {
   // (x - mean) / sqrt(variance + 0) * scale + bias, each of shape [2].
   check_floats(

@@ -32,6 +32,26 @@ TEST_CASE("subgraphs are swept, and what only their dead nodes captured goes wit
                    [i] y = If(c) <then_branch = t () => (float[4] p) { [tp] p = Abs(b) }, else_branch = e () => (float[4] q) { [eq] q = Sqrt(b) }> })");
 }
 
+TEST_CASE("what branches and loops yield for nobody goes, what loops carry stays") {
+  check_becomes(eliminate_dead_code,
+                R"(g (bool c, float[4] x) => (float[4] y) {
+                   [i] z, y = If(c) <then_branch = t () => (float[4] a, float[4] b) { [m] a = Neg(x) [n] b = Abs(x) },
+                                     else_branch = e () => (float[4] u, float[4] v) { [o] u = Exp(x) [p] v = Sqrt(x) }> })",
+                R"(g (bool c, float[4] x) => (float[4] y) {
+                   [i] y = If(c) <then_branch = t () => (float[4] b) { [n] b = Abs(x) }, else_branch = e () => (float[4] v) { [p] v = Sqrt(x) }> })");
+  check_becomes(eliminate_dead_code,
+                R"(g (int64 m, float[4] x) => (float[M,4] y) {
+                   [l] v, w, y = Loop(m, , x) <body = b (int64 i, bool c, float[4] a) => (bool c, float[4] d, float[4] e, float[4] f) {
+                       [n] d = Neg(a) [o] e = Exp(a) [p] f = Abs(a) }> })",
+                R"(g (int64 m, float[4] x) => (float[M,4] y) {
+                   [l] v, y = Loop(m, , x) <body = b (int64 i, bool c, float[4] a) => (bool c, float[4] d, float[4] f) { [n] d = Neg(a) [p] f = Abs(a) }> })");
+  check_becomes(eliminate_dead_code,
+                R"(g (float[5,4] x) => (float[4,5] y) {
+                   [s] w, y = Scan(x) <num_scan_inputs = 1, scan_output_axes = [0, 1], body = b (float[4] a) => (float[4] d, float[4] e) { [n] d = Neg(a) [o] e = Exp(a) }> })",
+                R"(g (float[5,4] x) => (float[4,5] y) {
+                   [s] y = Scan(x) <num_scan_inputs = 1, scan_output_axes = [1], body = b (float[4] a) => (float[4] e) { [o] e = Exp(a) }> })");
+}
+
 TEST_CASE("what is needed stays") {
   check_stays(eliminate_dead_code, "g (float[4] x) => (float[4] y, float[4] a) { [r] a = Relu(x) [n] y = Neg(a) }");
   check_stays(eliminate_dead_code, "g (float[4] x) => (float[4] x) {}");

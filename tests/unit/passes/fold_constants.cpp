@@ -72,3 +72,20 @@ TEST_CASE("subgraphs get the constants they capture, and fold them") {
                    [i] y = If(c) <then_branch = t () => (float[2] p) <float[2] n = {-0, -2}> { [a] p = Add(x, n) },
                                   else_branch = e () => (float[2] q) <float[2] r = {0, 2}> { [s] q = Sub(x, r) }> })");
 }
+
+TEST_CASE("one known dimension of an open shape is enough") {
+  Graph graph =
+      typed(R"(g (float[N,3,4] x) => (float[N,3] y, int64[1] n) <int64[1] one = {1}, int64[1] three = {3}, int64[1] two = {2}, int64[1] zero = {0}> {
+                   [s] s = Shape(x) [g] d = Gather(s, one) [e] c = Equal(d, three) [h] n = Gather(s, zero)
+                   [i] y = If(c) <then_branch = t () => (float[N,3] p) { [a] p = ReduceMax<keepdims = 0>(x, two) },
+                                  else_branch = e () => (float[N,3] q) { [b] q = ReduceMin<keepdims = 0>(x, two) }> })");
+  CHECK(fold(graph));
+  verify(graph);
+  CHECK(count(graph, "Equal") == 0);
+  CHECK(count(graph, "Gather") == 1);  // the open one
+  const Node& branch = graph.nodes.back();
+  REQUIRE(branch.op_type == "If");
+  REQUIRE(graph.constant(branch.inputs[0]));
+  CHECK(graph.constant(branch.inputs[0])->as<uint8_t>()[0] == 1);
+  CHECK_FALSE(fold(graph));
+}
