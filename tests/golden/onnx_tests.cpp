@@ -2,8 +2,8 @@
 //
 // Prints one line for each failure with its reason, and `ENGINE: N passed, N failed` at the end. onnx_exclusions.txt lists the tests that
 // are known not to pass, each with a reason; a line that names no test, or one that passes, is stale and fails the run. In a run of all
-// tests by the reference, every operator that Lathe has must stand in at least one test that passed, or in onnx_uncovered.txt. Exit code
-// 77: the data is absent.
+// tests by the reference, every operator of ONNX's domains that Lathe has must stand in at least one test that passed, or in onnx_uncovered.txt. Exit
+// code 77: the data is absent.
 #include "onnx_tests.hpp"
 
 #include <algorithm>
@@ -46,6 +46,7 @@ bool check_coverage(const std::set<std::string>& covered) {
   std::set<std::string> known;
   bool good = true;
   for (const Operator* op : operators()) {
+    if (!op->domain.empty() && op->domain != "ai.onnx.ml") continue;  // the ONNX project tests its own domains
     const std::string name = std::string(op->domain) + ":" + std::string(op->name);
     const std::string written = op->domain.empty() ? std::string(op->name) : std::string(op->domain) + "." + std::string(op->name);
     known.insert(written);
