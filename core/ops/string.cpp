@@ -95,8 +95,8 @@ void infer_tf_idf(InferenceContext& c) {
     if (index < 0 || index >= INT32_MAX) out_of_range("ngram_indexes", "columns of the output", index);
     columns = std::max(columns, index + 1);
   }
-  if (const int64_t weights = list_size(node, "weights"); weights && weights < columns)
-    c.fail("attribute 'weights' is too short", "one for each of the " + std::to_string(columns) + " columns", std::to_string(weights));
+  if (const int64_t weights = list_size(node, "weights"); weights && weights < grams)
+    c.fail("attribute 'weights' is too short", "one for each of the " + std::to_string(grams) + " n-grams", std::to_string(weights));
 
   infer::expect_rank(c, 0, 1, 2);
   const Shape* x = infer::shape(c, 0);

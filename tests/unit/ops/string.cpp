@@ -117,7 +117,7 @@ TEST_CASE("TfIdfVectorizer counts n-grams with skips") {
   const std::string x = "g () => (y) <int32[12] x = {1, 1, 3, 3, 3, 7, 8, 6, 7, 5, 6, 8}> { y = TfIdfVectorizer<max_skip_count = ";
   check_floats(result(x + "0, " + pool + ">(x) }"), {0, 0, 0, 0, 1, 1, 1});
   check_floats(result(x + "5, " + pool + ">(x) }"), {0, 0, 0, 0, 1, 3, 1});
-  // Words: "a b a b": a twice, b twice, "a b" twice, "b a" once; weights belong to columns.
+  // Words: "a b a b": a twice, b twice, "a b" twice, "b a" once; each n-gram of the pool has its weight.
   const auto words = [](const std::string& mode) {
     return result(
         "g () => (y) <string[2,4] x = {\"a\", \"b\", \"a\", \"b\", \"c\", \"c\", \"a\", \"b\"}> { y = TfIdfVectorizer<max_skip_count = 0, mode = \"" +
@@ -125,8 +125,8 @@ TEST_CASE("TfIdfVectorizer counts n-grams with skips") {
         "pool_strings = [\"a\", \"c\", \"a\", \"b\"]>(x) }");
   };
   check_floats(words("TF"), {0, 2, 0, 2, 2, 1, 0, 1});
-  check_floats(words("IDF"), {0, 2, 0, 3, 0.5f, 2, 0, 3});
-  check_floats(words("TFIDF"), {0, 4, 0, 6, 1, 2, 0, 3});
+  check_floats(words("IDF"), {0, 0.5f, 0, 7, 2, 0.5f, 0, 7});
+  check_floats(words("TFIDF"), {0, 1, 0, 14, 4, 0.5f, 0, 7});
 }
 
 TEST_CASE("bad models with strings") {

@@ -267,14 +267,12 @@ inline void tf_idf_vectorizer(const Call& call) {
         if ((tokens - 1) / step < length - 1) break;  // no n-gram is that wide, nor any with more skipped
         for (int64_t first = 0; first + (length - 1) * step < tokens; ++first) {
           const int64_t id = pool.find(row * tokens + first, step, length);
-          if (id >= 0) to[indexes->ints[id]] += 1;
+          if (id < 0) continue;
+          float& column = to[indexes->ints[id]];
+          const float weight = weighted && weights ? weights->floats[id] : 1;
+          column = once ? weight : column + weight;
         }
       }
-    // A weight belongs to a column of the output, as ONNX's reference implementation and ONNX Runtime read the standard.
-    for (int64_t i = 0; i < columns; ++i) {
-      if (once && to[i] > 1) to[i] = 1;
-      if (weighted && weights) to[i] *= weights->floats[i];
-    }
   }
 }
 
