@@ -72,6 +72,8 @@ void infer_conv_transpose(InferenceContext& c) {
   if (c.input(2)) infer::expect_length(c, 2, y[1]);
   for (size_t i = 0; i < rank; ++i) {
     if (extra[i] < 0 || extra[i] > (int64_t(1) << 31)) c.fail("attribute 'output_padding' is out of range", "at least 0", std::to_string(extra[i]));
+    if (const int64_t most = std::max(w.strides[i], w.dilations[i]); extra[i] >= most)
+      c.fail("attribute 'output_padding' is out of range", "less than the stride or the dilation: " + std::to_string(most), std::to_string(extra[i]));
     if (!sizes.empty()) {
       if (sizes[i] < 1) c.fail("attribute 'output_shape' is out of range", "at least 1", std::to_string(sizes[i]));
       y.push_back(Dimension(sizes[i]));

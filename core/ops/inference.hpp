@@ -16,6 +16,7 @@ std::vector<DataType> integers();      // all whole-byte integer types
 std::vector<DataType> numbers();       // floats and integers
 std::vector<DataType> reducible();     // floats and 32- and 64-bit integers
 std::vector<DataType> every_type();    // what an operator that only moves elements takes
+std::vector<DataType> before_bfloat16(std::vector<DataType> types);  // less bfloat16 and all that came after it: operators of older versions
 inline constexpr std::string_view int64_tensor = "tensor(int64)", float_tensor = "tensor(float)", bool_tensor = "tensor(bool)";
 
 // Shape of an input; nullptr when it is absent or its rank is not known.

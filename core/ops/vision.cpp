@@ -198,7 +198,7 @@ std::span<const Operator> vision_operators() {
       strides{"strides", integers, false, "1 on each axis"}, dilations{"dilations", integers, false, "1 on each axis"},
       pads{"pads", integers, false, "0"};
   const std::vector<DataType> whole{DataType::int32, DataType::int64};
-  std::vector<DataType> sampled = infer::numbers();
+  std::vector<DataType> sampled = infer::before_bfloat16(infer::numbers());
   sampled.push_back(DataType::boolean);
   static const Operator table[] = {
       {"",
@@ -256,7 +256,7 @@ std::span<const Operator> vision_operators() {
        {18},
        {{"input", "T"}, {"image_shape", infer::int64_tensor}, {"block_shape", infer::int64_tensor}},
        {{"output", "T"}},
-       {{"T", infer::numbers()}},
+       {{"T", infer::before_bfloat16(infer::numbers())}},
        {dilations, pads, strides},
        infer_col2im,
        kernels::col2im},

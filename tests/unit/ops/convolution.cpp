@@ -119,6 +119,8 @@ TEST_CASE("bad convolutions and pools") {
 }
 
 TEST_CASE("bad pooling by a norm and unpooling") {
+  check_complaint("g (float[1,1,3] x, float[1,1,3] w) => (y) { [\"up\"] y = ConvTranspose<strides = [2], output_padding = [2]>(x, w) }",
+                  {"'up'", "'output_padding'", "2"});
   check_complaint("g (float[1,1,4] x) => (y) { [\"pool\"] y = LpPool<kernel_shape = [2], p = 0>(x) }", {"'pool'", "'p'", "at least 1"});
   check_complaint("g (float[1,1,4] x) => (y) { y = LpPool(x) }", {"'kernel_shape' is missing"});
   check_complaint("g (int32[1,1,4] x) => (y) { y = GlobalLpPool(x) }", {"int32"});

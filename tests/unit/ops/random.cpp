@@ -63,6 +63,14 @@ TEST_CASE("a seed repeats, another one does not, none is a new one every time") 
   CHECK(!(draw("") == draw("")));
 }
 
+TEST_CASE("like an input: its shape, the same numbers for the same seed") {
+  const std::string x = "<float[2,3] x = {0, 0, 0, 0, 0, 0}> { y = ";
+  CHECK(result("g () => (y) " + x + "RandomUniformLike<seed = 3.0, high = 5.0>(x) }") ==
+        result("g () => (y) { y = RandomUniform<seed = 3.0, high = 5.0, shape = [2, 3]>() }"));
+  CHECK(result("g () => (y) " + x + "RandomNormalLike<seed = 3.0, mean = 5.0>(x) }") ==
+        result("g () => (y) { y = RandomNormal<seed = 3.0, mean = 5.0, shape = [2, 3]>() }"));
+}
+
 TEST_CASE("types") {
   CHECK(inferred("g (int32[2,N] x) => (y) { y = RandomUniformLike<dtype = 11>(x) }") == "double[2,N]");
   CHECK(inferred("g (float16[2,N] x) => (y) { y = RandomNormalLike(x) }") == "float16[2,N]");

@@ -317,6 +317,8 @@ inline void conv_transpose(const Call& call) {
   for (int i = 0; i < axes; ++i) {
     const int64_t stride = strides ? strides->ints[i] : 1, input = x.dimensions[2 + i];
     int64_t& size = dimensions[2 + i];
+    if (extra && extra->ints[i] >= math::greatest(stride, dilations ? dilations->ints[i] : 1))
+      return call.fail("attribute 'output_padding' is not less than the stride or the dilation");
     if (sizes)
       size = sizes->ints[sizes->count - axes + i];  // some exporters give batch and channels too
     else if (same)

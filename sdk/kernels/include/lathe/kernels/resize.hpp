@@ -30,28 +30,28 @@ struct Resizer {
     const double place = unchecked_source(a, at);
     return place != place ? 0 : math::greatest(-far, math::least(far, place));
   }
+  // In float32, as ONNX Runtime computes it: where a place falls on the border between two elements, the last bit decides.
   double unchecked_source(const ResizeAxis& a, int64_t at) const {
-    const double x = double(at);
+    const float x = float(at), scale = float(a.scale), input = float(a.input), output = float(a.output);
     switch (coordinate) {
       case Coordinate::half_pixel_symmetric: {
         // Of the exact output length (scale * input) only a whole number of pixels is kept; the rest is shared by both ends.
-        const double adjustment = double(a.output) / (a.scale * double(a.input));
-        const double offset = double(a.input) / 2 * (1 - adjustment);
-        return offset + (x + 0.5) / a.scale - 0.5;
+        const float adjustment = output / (scale * input), offset = input / 2 * (1 - adjustment);
+        return double(offset + (x + 0.5f) / scale - 0.5f);
       }
       case Coordinate::pytorch_half_pixel:
-        return a.output > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
+        return a.output > 1 ? double((x + 0.5f) / scale - 0.5f) : 0;
       case Coordinate::align_corners: {
         const double length = a.scale * double(a.input);
-        return a.output == 1 || length == 1 ? 0 : x * double(a.input - 1) / (length - 1);
+        return a.output == 1 || length == 1 ? 0 : double(x) * double(a.input - 1) / (length - 1);
       }
       case Coordinate::asymmetric:
-        return x / a.scale;
+        return double(x / scale);
       case Coordinate::crop:
-        if (a.output > 1) return a.start * double(a.input - 1) + x * (a.end - a.start) * double(a.input - 1) / double(a.output - 1);
+        if (a.output > 1) return a.start * double(a.input - 1) + double(x) * (a.end - a.start) * double(a.input - 1) / double(a.output - 1);
         return 0.5 * (a.start + a.end) * double(a.input - 1);
       default:
-        return (x + 0.5) / a.scale - 0.5;
+        return double((x + 0.5f) / scale - 0.5f);
     }
   }
   bool extrapolated(const ResizeAxis& a, double x) const { return coordinate == Coordinate::crop && (x < 0 || x > double(a.input - 1)); }
@@ -215,7 +215,9 @@ inline void resize(const Call& call) {
           rest /= y.dimensions[axis];
           outside = outside || r.extrapolated(r.axes[axis], places[axis]);
         }
-        const double value = outside ? r.extrapolation : r.interpolate(call.input(0).template as<const T>(), places, 0);
+        double value = outside ? r.extrapolation : r.interpolate(call.input(0).template as<const T>(), places, 0);
+        // Integers are cut, but rounded where they were filtered, as ONNX Runtime has it.
+        if (std::is_integral_v<T> && r.antialias) value = value < 0 ? math::ceil(value - 0.5) : math::floor(value + 0.5);
         y.as<T>()[at] = convert<T>(value);
       }
     });
