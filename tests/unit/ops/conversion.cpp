@@ -77,7 +77,8 @@ TEST_CASE("text is read to the nearest number") {
 TEST_CASE("numbers become text") {
   CHECK(texts(result("g () => (y) <float[4] x = {0.47892547, 1000000, 0.0000001, -3.5}> { y = Cast<to = 8>(x) }")) ==
         std::vector<std::string>{"0.47892547", "1000000.0", "1e-07", "-3.5"});
-  CHECK(texts(result("g () => (y) <float16[2] x = {0.1, 2048}> { y = Cast<to = 8>(x) }")) == std::vector<std::string>{"0.1", "2048.0"});
+  // float16 stands in the text as its bits: 0.1 and 2048.
+  CHECK(texts(result("g () => (y) <float16[2] x = {11878, 26624}> { y = Cast<to = 8>(x) }")) == std::vector<std::string>{"0.1", "2048.0"});
   CHECK(texts(result("g () => (y) <int8[3] x = {-128, 0, 127}> { y = Cast<to = 8>(x) }")) == std::vector<std::string>{"-128", "0", "127"});
   CHECK(texts(result("g () => (y) <uint64[1] x = {18446744073709551615}> { y = Cast<to = 8>(x) }")) ==
         std::vector<std::string>{"18446744073709551615"});

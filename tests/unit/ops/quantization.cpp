@@ -1,4 +1,5 @@
-// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear. Numbers worked out by hand from the formulas of the standard.
+// QuantizeLinear, DequantizeLinear. Numbers worked out by hand from the formulas of the standard. Small floats and float16 stand in the text as
+// their bits: 15360 and 16384 are 1 and 2 in float16, 1, 7 and 13 are 0.5, 6 and -3 in float4e2m1, 129 is 4 in float8e8m0.
 #include "support.hpp"
 
 using namespace lathe;
@@ -35,10 +36,10 @@ TEST_CASE("QuantizeLinear: per axis and in blocks") {
 }
 
 TEST_CASE("QuantizeLinear divides in the scale's type unless told otherwise") {
-  const std::string near = "g () => (y) <float[1] x = {2049}, float16 s = {1}> { y = QuantizeLinear<output_dtype = 4";
+  const std::string near = "g () => (y) <float[1] x = {2049}, float16 s = {15360}> { y = QuantizeLinear<output_dtype = 4";
   CHECK(values<uint16_t>(result(near + ">(x, s) }")) == std::vector<uint16_t>{2048});  // 2049 is no float16
   CHECK(values<uint16_t>(result(near + ", precision = 1>(x, s) }")) == std::vector<uint16_t>{2049});
-  const std::string far = "g () => (y) <float[1] x = {70000}, float16 s = {2}> { y = QuantizeLinear<output_dtype = 4";
+  const std::string far = "g () => (y) <float[1] x = {70000}, float16 s = {16384}> { y = QuantizeLinear<output_dtype = 4";
   CHECK(values<uint16_t>(result(far + ">(x, s) }")) == std::vector<uint16_t>{65535});  // infinite in float16
   CHECK(values<uint16_t>(result(far + ", precision = 1>(x, s) }")) == std::vector<uint16_t>{35000});
 }
@@ -48,12 +49,12 @@ TEST_CASE("DequantizeLinear") {
                {-64.5f, -0.5f, 63});
   check_floats(result("g () => (y) <int4[3] x = {-8, 7, 1}, float s = {0.5}, int4 z = {1}> { y = DequantizeLinear(x, s, z) }"), {-4.5f, 3, 0});
   check_floats(result("g () => (y) <int32[2] x = {70000, -3}, float s = {0.25}> { y = DequantizeLinear(x, s) }"), {17500, -0.75f});
-  check_floats(result("g () => (y) <float4e2m1[3] x = {0.5, 6, -3}, float s = {2}> { y = DequantizeLinear(x, s) }"), {1, 12, -6});
+  check_floats(result("g () => (y) <float4e2m1[3] x = {1, 7, 13}, float s = {2}> { y = DequantizeLinear(x, s) }"), {1, 12, -6});
   check_floats(result("g () => (y) <uint8[2,3] x = {1, 2, 3, 4, 5, 6}, float[2,2] s = {1, 3, 2, 0.5}, uint8[2,2] z = {0, 1, 2, 3}>"
                       "{ y = DequantizeLinear<axis = 1, block_size = 2>(x, s, z) }"),
                {1, 2, 6, 4, 6, 1.5f});
   // A scale that is a power of two, and the type of the output said.
-  check_floats(result("g () => (y) <int8[2] x = {3, -5}, float8e8m0 s = {4}> { y = DequantizeLinear<output_dtype = 1>(x, s) }"), {12, -20});
+  check_floats(result("g () => (y) <int8[2] x = {3, -5}, float8e8m0 s = {129}> { y = DequantizeLinear<output_dtype = 1>(x, s) }"), {12, -20});
   CHECK(result("g () => (y) <int8[2] x = {3, -5}, float s = {4}> { y = DequantizeLinear<output_dtype = 10>(x, s) }").type == DataType::float16);
 }
 

@@ -85,18 +85,19 @@ void integer_product(const Call& call, int64_t m, int64_t n, int64_t k, const T*
     for (int64_t task = begin; task < end; ++task) {
       const int64_t row = task / strips, first = task % strips * width, count = math::least(width, n - first);
       const int32_t zero = left_zero(row);
-      int32_t sums[width] = {}, zeros[width];
+      uint32_t sums[width] = {};  // int32 that wraps
+      int32_t zeros[width];
       for (int64_t j = 0; j < count; ++j) zeros[j] = right_zero(first + j);
       for (int64_t i = 0; i < k; ++i) {
         const int32_t factor = int32_t(a[row * a_row + i * a_column]) - zero;
         const U* from = b + i * b_row + first * b_column;
         if (b_column == 1) {
-          for (int64_t j = 0; j < count; ++j) sums[j] += factor * (int32_t(from[j]) - zeros[j]);
+          for (int64_t j = 0; j < count; ++j) sums[j] += uint32_t(factor * (int32_t(from[j]) - zeros[j]));
         } else {
-          for (int64_t j = 0; j < count; ++j) sums[j] += factor * (int32_t(from[j * b_column]) - zeros[j]);
+          for (int64_t j = 0; j < count; ++j) sums[j] += uint32_t(factor * (int32_t(from[j * b_column]) - zeros[j]));
         }
       }
-      for (int64_t j = 0; j < count; ++j) finish(row, first + j, sums[j]);
+      for (int64_t j = 0; j < count; ++j) finish(row, first + j, int32_t(sums[j]));
     }
   });
 }
