@@ -347,14 +347,15 @@ inline void trilu(const Call& call) {
 
 }  // namespace shapes
 
-#define LATHE_KERNELS_MOVEMENT(X)                                                                                         \
-  X("", Transpose, transpose, shapes::transpose)                                                                          \
-  X("", Concat, concat, shapes::concat)                                                                                   \
-  X("", Split, split, shapes::split)                                                                                      \
-  X("", Slice, slice, shapes::slice)                                                                                      \
-  X("", Tile, tile, shapes::tile)                                                                                         \
-  X("", Pad, pad, shapes::pad)                                                                                            \
-  X("", DepthToSpace, depth_to_space, shapes::depth_to_space) X("", SpaceToDepth, space_to_depth, shapes::space_to_depth) \
-      X("", Trilu, trilu, shapes::trilu)
+#define LATHE_KERNELS_MOVEMENT(X)                             \
+  X("", Concat, concat, shapes::concat)                       \
+  X("", DepthToSpace, depth_to_space, shapes::depth_to_space) \
+  X("", Pad, pad, shapes::pad)                                \
+  X("", Slice, slice, shapes::slice)                          \
+  X("", SpaceToDepth, space_to_depth, shapes::space_to_depth) \
+  X("", Split, split, shapes::split)                          \
+  X("", Tile, tile, shapes::tile)                             \
+  X("", Transpose, transpose, shapes::transpose)              \
+  X("", Trilu, trilu, shapes::trilu)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
