@@ -8,7 +8,13 @@ bool is_float(DataType t) { return t == DataType::float32 || t == DataType::floa
 
 bool reduce(Recipe& r) {
   const bool log = r.op.name == "ReduceLogSum", product = r.op.name == "ReduceProd";
-  const ValueId x = r.d.some(r.input_type(0), 0, 5, r.d.wild() ? Content::any : log ? Content::positive : product ? Content::nonzero : Content::any);
+  const DataType type = r.input_type(0);
+  // Products of integers stay within their type.
+  const Content content = product      ? (is_float(type) ? Content::nonzero : Content::unit)
+                          : r.d.wild() ? Content::any
+                          : log        ? Content::positive
+                                       : Content::any;
+  const ValueId x = r.d.some(type, 0, 5, content);
   const int64_t rank = int64_t(r.d.dims(x).size());
   r.in(x);
   const Dims axes = r.axes(rank);
@@ -61,8 +67,10 @@ bool power(Recipe& r) {
   const DataType base = r.input_type(0), exponent = r.input_type(1);
   const Dims dims = r.d.shape();
   const Content unit = r.d.wild() && is_float(base) ? Content::any : Content::unit;
-  r.in(r.d.fresh(r.d.filled(base, dims, is_float(base) && !r.d.wild() ? Content::positive : is_float(base) ? Content::any : Content::unit)));
-  Tensor e = r.d.filled(exponent, r.d.broadcastable(dims), is_float(base) ? unit : Content::positive);
+  // Integer powers stay within their type, and those with fractions within the numbers.
+  const Content whole = is_float(exponent) ? Content::positive : Content::unit;
+  r.in(r.d.fresh(r.d.filled(base, dims, !is_float(base) ? whole : r.d.wild() ? Content::any : Content::positive)));
+  Tensor e = r.d.filled(exponent, r.d.broadcastable(dims), is_float(base) ? unit : is_float(exponent) ? Content::unit : Content::positive);
   r.in(r.d.fresh(std::move(e)));
   return true;
 }

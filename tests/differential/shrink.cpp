@@ -1,6 +1,7 @@
 // See shrink.hpp.
 #include "shrink.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "core/base/diagnostic.hpp"
@@ -99,7 +100,11 @@ Sample shrink(Sample sample, const std::function<bool(const Sample&)>& fails) {
   for (size_t n = 0; n < sample.graph.nodes.size(); ++n) {
     std::vector<std::string> names;
     for (const auto& [name, attribute] : sample.graph.nodes[n].attributes) names.push_back(name);
+    const Operator* op = find_operator(sample.graph.nodes[n].domain, sample.graph.nodes[n].op_type);
     for (const std::string& name : names) {
+      const bool required =
+          op && std::any_of(op->attributes.begin(), op->attributes.end(), [&](const FormalAttribute& a) { return a.name == name && a.required; });
+      if (required) continue;
       Sample candidate = copy(sample);
       candidate.graph.nodes[n].attributes.erase(name);
       if (still(candidate, fails)) sample = std::move(candidate);
