@@ -96,6 +96,10 @@ std::span<const Operator> quantization_operators() {
   sources.push_back(DataType::int32);
   static const FormalAttribute axis{"axis", AttributeKind::integer, false, "1"}, block{"block_size", AttributeKind::integer, false, "0"},
       output{"output_dtype", AttributeKind::integer, false, "0"};
+  // Those of com.microsoft came first for types that ONNX's did not have then.
+  const std::vector<DataType> integers{DataType::int8, DataType::uint8, DataType::int16, DataType::uint16, DataType::int4, DataType::uint4};
+  std::vector<DataType> integers_and_sums = integers;
+  integers_and_sums.push_back(DataType::int32);
   static const Operator table[] = {
       {"",
        "QuantizeLinear",
@@ -124,6 +128,24 @@ std::span<const Operator> quantization_operators() {
        {},
        infer_dynamic,
        kernels::dynamic_quantize_linear},
+      {"com.microsoft",
+       "QuantizeLinear",
+       {1},
+       {{"x", "T1"}, {"y_scale", "T1"}, {"y_zero_point", "T2", Formal::optional}},
+       {{"y", "T2"}},
+       {{"T1", {DataType::float32, DataType::float16}}, {"T2", integers}},
+       {axis},
+       infer_quantize,
+       kernels::quantize_linear},
+      {"com.microsoft",
+       "DequantizeLinear",
+       {1},
+       {{"x", "T1"}, {"x_scale", "T2"}, {"x_zero_point", "T1", Formal::optional}},
+       {{"y", "T2"}},
+       {{"T1", integers_and_sums}, {"T2", {DataType::float32, DataType::float16}}},
+       {axis},
+       infer_dequantize,
+       kernels::dequantize_linear},
   };
   return table;
 }

@@ -58,6 +58,15 @@ TEST_CASE("DequantizeLinear") {
   CHECK(result("g () => (y) <int8[2] x = {3, -5}, float s = {4}> { y = DequantizeLinear<output_dtype = 10>(x, s) }").type == DataType::float16);
 }
 
+TEST_CASE("com.microsoft's forms: ONNX Runtime's numbers") {
+  CHECK(values<int16_t>(result("g () => (y) <float[4] x = {-1, 0.25, 0.5, 300}, float s = {0.5}, int16 z = {3}>"
+                               "{ y = com.microsoft.QuantizeLinear(x, s, z) }")) == std::vector<int16_t>{1, 3, 4, 603});
+  check_floats(result("g () => (y) <int8[2,2] x = {1, 2, 3, 4}, float[2] s = {0.5, 2}, int8[2] z = {1, -1}>"
+                      "{ y = com.microsoft.DequantizeLinear<axis = 0>(x, s, z) }"),
+               {0, 0.5f, 8, 10});
+  check_complaint("g (float[2] x, float16 s) => (y) { y = com.microsoft.QuantizeLinear(x, s) }", {"QuantizeLinear", "'y_scale'", "float16"});
+}
+
 TEST_CASE("bad models of quantisation") {
   check_complaint("g (float[2] x, float s, int8 z) => (y) { y = QuantizeLinear<output_dtype = 2>(x, s, z) }", {"QuantizeLinear", "contradicts"});
   check_complaint("g (float[2] x, float s) => (y) { y = QuantizeLinear<output_dtype = 1>(x, s) }", {"QuantizeLinear", "output_dtype", "float"});

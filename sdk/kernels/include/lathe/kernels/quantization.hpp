@@ -248,9 +248,11 @@ inline void dynamic_quantize_linear(const Call& call) {
 
 }  // namespace shapes
 
-#define LATHE_KERNELS_QUANTIZATION(X)                          \
-  X("", QuantizeLinear, quantize_linear, shapes::quantize)     \
-  X("", DequantizeLinear, dequantize_linear, shapes::quantize) \
-  X("", DynamicQuantizeLinear, dynamic_quantize_linear, shapes::dynamic_quantize_linear)
+#define LATHE_KERNELS_QUANTIZATION(X)                                                    \
+  X("", QuantizeLinear, quantize_linear, shapes::quantize)                               \
+  X("", DequantizeLinear, dequantize_linear, shapes::quantize)                           \
+  X("", DynamicQuantizeLinear, dynamic_quantize_linear, shapes::dynamic_quantize_linear) \
+  X("com.microsoft", QuantizeLinear, quantize_linear, shapes::quantize)                  \
+  X("com.microsoft", DequantizeLinear, dequantize_linear, shapes::quantize)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
