@@ -1,6 +1,7 @@
 // Values: where they come from, what they hold, and adding a node to them.
 #include "draft.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -63,6 +64,36 @@ bool is_integer(DataType type) {
     case DataType::uint32:
     case DataType::uint64:
       return true;
+    default:
+      return false;
+  }
+}
+
+template <class T>
+bool has_special(const Tensor& tensor) {
+  const auto elements = tensor.as<T>();
+  return std::any_of(elements.begin(), elements.end(), [](T x) { return !(std::fabs(double(x)) < 1e6); });
+}
+
+// Infinities, NaN, and numbers so large that arithmetic leaves the type.
+bool has_special_numbers(const Tensor& tensor) {
+  switch (tensor.type) {
+    case DataType::float32:
+      return has_special<float>(tensor);
+    case DataType::float64:
+      return has_special<double>(tensor);
+    case DataType::int32:
+      return has_special<int32_t>(tensor);
+    case DataType::int64:
+      return has_special<int64_t>(tensor);
+    case DataType::uint32:
+      return has_special<uint32_t>(tensor);
+    case DataType::uint64:
+      return has_special<uint64_t>(tensor);
+    case DataType::float16:
+      return has_special<kernels::float16>(tensor);
+    case DataType::bfloat16:
+      return has_special<kernels::bfloat16>(tensor);
     default:
       return false;
   }
@@ -265,6 +296,7 @@ ValueId Draft::indices(const Dims& dims, int64_t end, bool negative, DataType ty
 
 bool Draft::usable(ValueId id) const {
   const Facts& facts = facts_[id];
+  if (!(current_ && takes_special_numbers(*current_)) && has_special_numbers(*tensors_[id])) return false;
   if (facts.exact) return true;
   return facts.inexact_depth < 3 && current_ && tolerant_operator(current_->name);
 }
