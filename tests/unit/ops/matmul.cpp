@@ -38,6 +38,7 @@ TEST_CASE("normalisation") {
   check_floats(result("g () => (y) <float[1,2,1] x = {1, 3}, float[2] s = {1, 2}, float[2] b = {0, 0}> { y = GroupNormalization<num_groups = 1, "
                       "epsilon = 0.0>(x, s, b) }"),
                {-1, 2});
+  check_floats(result("g () => (y) <float[1,0,2] x = {}, float[0] s = {}, float[0] b = {}> { y = InstanceNormalization(x, s, b) }"), {});
   check_floats(result("g () => (y) <float[1,2] x = {3, 4}, float[2] s = {1, 2}> { y = RMSNormalization<epsilon = 0.0>(x, s) }"),
                {0.84852814f, 2.2627417f});
 }

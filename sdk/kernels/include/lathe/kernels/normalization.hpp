@@ -118,6 +118,7 @@ namespace detail {
 // Every group of channels of every batch item has its own moments; scale and bias are per channel.
 inline void normalize_groups(const Call& call, int64_t groups) {
   const Tensor &x = call.input(0), &y = call.output();
+  if (x.size() == 0) return;  // no channels would be no group to divide into
   const int64_t channels = x.dimension(1), pixels = product(x.dimensions, 2, x.rank), part = channels / groups;
   const float epsilon = call.real("epsilon", 1e-5f);
   dispatch<Floats>(call, x.type, [&]<class T>() {
