@@ -86,8 +86,8 @@ std::map<std::string, int64_t> opsets_of(const onnx::ModelProto& model, const st
   }
   if (opsets.empty()) refuse(path, "the model does not say which operator set it uses (opset_import is empty)", "export the model again");
   if (const auto onnx = opsets.find(""); onnx != opsets.end() && onnx->second < lowest_opset)
-    refuse(path, "the model uses an operator set that is too old", "convert it with onnx.version_converter", "opset " + std::to_string(lowest_opset) + " or later",
-           "opset " + std::to_string(onnx->second));
+    refuse(path, "the model uses an operator set that is too old", "convert it with onnx.version_converter",
+           "opset " + std::to_string(lowest_opset) + " or later", "opset " + std::to_string(onnx->second));
   return opsets;
 }
 
