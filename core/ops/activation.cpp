@@ -27,6 +27,13 @@ void infer_clip(InferenceContext& c) {
   infer::same_as_input(c);
 }
 
+// A bias is as long as the last axis.
+void infer_biased(InferenceContext& c) {
+  infer::same_as_input(c);
+  infer::expect_rank(c, 0, 1, SIZE_MAX);
+  if (const Shape* x = infer::shape(c, 0); x && c.input(1)) infer::expect_length(c, 1, x->back());
+}
+
 Operator activation(std::string_view name, std::vector<int> versions, kernels::Kernel kernel, std::vector<FormalAttribute> attributes = {}) {
   return {"", name, std::move(versions), {{"X", "T"}}, {{"Y", "T"}}, {{"T", infer::floats()}}, std::move(attributes), infer::same_as_input, kernel};
 }
@@ -59,6 +66,35 @@ std::span<const Operator> activation_operators() {
       activation("Mish", {18, 22}, kernels::mish),
       activation("Swish", {24}, kernels::swish, {{"alpha", real, false, "1.0"}}),
       activation("Gelu", {20}, kernels::gelu, {{"approximate", AttributeKind::text, false, "none"}}),
+      {"",
+       "Shrink",
+       {9},
+       {{"input", "T"}},
+       {{"output", "T"}},
+       {{"T", infer::numbers()}},
+       {{"bias", real, false, "0.0"}, {"lambd", real, false, "0.5"}},
+       infer::same_as_input,
+       kernels::shrink},
+      {"com.microsoft", "Gelu", {1}, {{"X", "T"}}, {{"Y", "T"}}, {{"T", infer::floats()}}, {}, infer::same_as_input, kernels::gelu},
+      {"com.microsoft",
+       "FastGelu",
+       {1},
+       {{"X", "T"}, {"bias", "T", Formal::optional}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}},
+       {},
+       infer_biased,
+       kernels::fast_gelu},
+      {"com.microsoft", "BiasGelu", {1}, {{"A", "T"}, {"B", "T"}}, {{"C", "T"}}, {{"T", infer::floats()}}, {}, infer_biased, kernels::bias_gelu},
+      {"com.microsoft",
+       "QuickGelu",
+       {1},
+       {{"X", "T"}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}},
+       {{"alpha", real, false, "1.702"}},
+       infer::same_as_input,
+       kernels::quick_gelu},
       {"", "PRelu", {7, 9, 16}, {{"X", "T"}, {"slope", "T"}}, {{"Y", "T"}}, {{"T", infer::reducible()}}, {}, infer_prelu, kernels::prelu},
       {"",
        "Clip",

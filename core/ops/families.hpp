@@ -7,20 +7,26 @@
 namespace lathe {
 
 std::span<const Operator> activation_operators();
+std::span<const Operator> attention_operators();
+std::span<const Operator> attention_microsoft_operators();
+std::span<const Operator> bitwise_operators();
 std::span<const Operator> comparison_operators();
 std::span<const Operator> control_flow_operators();
 std::span<const Operator> conversion_operators();
 std::span<const Operator> convolution_operators();
+std::span<const Operator> einsum_operators();
 std::span<const Operator> elementwise_binary_operators();
 std::span<const Operator> elementwise_unary_operators();
 std::span<const Operator> fused_convolution_operators();
 std::span<const Operator> indexing_operators();
+std::span<const Operator> loss_operators();
 std::span<const Operator> matmul_operators();
 std::span<const Operator> ml_features_operators();
 std::span<const Operator> ml_linear_operators();
 std::span<const Operator> ml_trees_operators();
 std::span<const Operator> movement_operators();
 std::span<const Operator> normalization_operators();
+std::span<const Operator> normalization_microsoft_operators();
 std::span<const Operator> pooling_operators();
 std::span<const Operator> quantization_operators();
 std::span<const Operator> quantized_arithmetic_operators();

@@ -37,6 +37,14 @@ void infer_fused_matmul(InferenceContext& c) {
   infer::set(c, infer::matrix_product(c, transposed(*a, flag("transA"), flag("transBatchA")), transposed(*b, flag("transB"), flag("transBatchB"))));
 }
 
+void infer_determinant(InferenceContext& c) {
+  infer::expect_rank(c, 0, 2, SIZE_MAX);
+  const Shape* x = infer::shape(c, 0);
+  if (!x) return infer::set(c, std::nullopt);
+  if (infer::differ((*x)[x->size() - 1], (*x)[x->size() - 2])) c.fail("its matrices are not square", "two equal sizes at the end", to_string(*x));
+  infer::set(c, Shape(x->begin(), x->end() - 2));
+}
+
 void infer_gemm(InferenceContext& c) {
   infer::expect_rank(c, 0, 2, 2);
   infer::expect_rank(c, 1, 2, 2);
@@ -54,6 +62,33 @@ void infer_gemm(InferenceContext& c) {
       c.fail("C does not broadcast to the product", to_string(y), to_string(*addend));
   }
   infer::set(c, std::move(y));
+}
+
+void infer_fused_gemm(InferenceContext& c) {
+  constexpr std::string_view known[] = {"",    "Relu", "Sigmoid", "Tanh",       "Softplus", "Softsign", "LeakyRelu", "ThresholdedRelu",
+                                        "Elu", "Celu", "Selu",    "HardSigmoid"};
+  const std::string activation = c.node().text("activation", "");
+  if (std::find(std::begin(known), std::end(known), activation) == std::end(known))
+    c.unsupported("its activation '" + activation + "' is not known", "use Gemm and an operator of its own");
+  infer_gemm(c);
+}
+
+Operator fused_matmul(std::string_view name) {
+  constexpr AttributeKind integer = AttributeKind::integer;
+  return {"com.microsoft",
+          name,
+          {1},
+          {{"A", "T"}, {"B", "T"}},
+          {{"Y", "T"}},
+          {{"T", infer::floats()}},
+          {{"alpha", AttributeKind::real, false, "1.0"},
+           {"transA", integer, false, "0"},
+           {"transB", integer, false, "0"},
+           {"transBatchA", integer, false, "0"},
+           {"transBatchB", integer, false, "0"}},
+          infer_fused_matmul,
+          kernels::fused_matmul,
+          kernels::fused_matmul_scratch};
 }
 
 }  // namespace
@@ -93,19 +128,35 @@ std::span<const Operator> matmul_operators() {
        infer_gemm,
        kernels::general_matmul,
        kernels::gemm_scratch},
-      {"com.microsoft",
-       "FusedMatMul",
-       {1},
-       {{"A", "T"}, {"B", "T"}},
+      {"",
+       "Det",
+       {11, 22},
+       {{"X", "T"}},
        {{"Y", "T"}},
        {{"T", infer::floats()}},
+       {},
+       infer_determinant,
+       kernels::determinant,
+       kernels::determinant_scratch},
+      {"com.microsoft",
+       "FusedGemm",
+       {1},
+       {{"A", "T"}, {"B", "T"}, {"C", "T", Formal::optional}},
+       {{"Y", "T"}},
+       {{"T", {DataType::float32}}},
        {{"alpha", AttributeKind::real, false, "1.0"},
+        {"beta", AttributeKind::real, false, "1.0"},
         {"transA", AttributeKind::integer, false, "0"},
         {"transB", AttributeKind::integer, false, "0"},
-        {"transBatchA", AttributeKind::integer, false, "0"},
-        {"transBatchB", AttributeKind::integer, false, "0"}},
-       infer_fused_matmul,
-       kernels::fused_matmul},
+        {"activation", AttributeKind::text},
+        {"activation_alpha", AttributeKind::real},
+        {"activation_beta", AttributeKind::real},
+        {"activation_gamma", AttributeKind::real}},
+       infer_fused_gemm,
+       kernels::fused_gemm,
+       kernels::gemm_scratch},
+      fused_matmul("FusedMatMul"),
+      fused_matmul("TransposeMatMul"),
   };
   return table;
 }

@@ -45,7 +45,7 @@ void infer_position(InferenceContext& c) {
   infer::set(c, DataType::int64, std::move(y));
 }
 
-void infer_cum_sum(InferenceContext& c) {
+void infer_running(InferenceContext& c) {
   const std::optional<std::vector<int64_t>> axis = infer::known_integers(c, 1);
   const Shape *x = infer::shape(c, 0), *s = infer::shape(c, 1);
   if (s && infer::differ(infer::product(c, *s, 0, s->size()), Dimension(1))) c.fail("the axis is no scalar", "one element", to_string(*s));
@@ -78,6 +78,18 @@ Operator position(std::string_view name, kernels::Kernel kernel) {
           kernel};
 }
 
+Operator running(std::string_view name, std::vector<int> versions, kernels::Kernel kernel) {
+  return {"",
+          name,
+          std::move(versions),
+          {{"x", "T"}, {"axis", "T2"}},
+          {{"y", "T"}},
+          {{"T", infer::reducible()}, {"T2", {DataType::int32, DataType::int64}}},
+          {{"exclusive", AttributeKind::integer, false, "0"}, {"reverse", AttributeKind::integer, false, "0"}},
+          infer_running,
+          kernel};
+}
+
 }  // namespace
 
 std::span<const Operator> reduction_operators() {
@@ -96,15 +108,8 @@ std::span<const Operator> reduction_operators() {
       reduce("ReduceLogSumExp", {1, 11, 13, 18}, kernels::reduce_log_sum_exp),
       position("ArgMax", kernels::arg_max),
       position("ArgMin", kernels::arg_min),
-      {"",
-       "CumSum",
-       {11, 14},
-       {{"x", "T"}, {"axis", "T2"}},
-       {{"y", "T"}},
-       {{"T", infer::reducible()}, {"T2", {DataType::int32, DataType::int64}}},
-       {{"exclusive", AttributeKind::integer, false, "0"}, {"reverse", AttributeKind::integer, false, "0"}},
-       infer_cum_sum,
-       kernels::cum_sum},
+      running("CumSum", {11, 14}, kernels::cum_sum),
+      running("CumProd", {26}, kernels::cum_prod),
   };
   return table;
 }

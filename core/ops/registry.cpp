@@ -41,6 +41,12 @@ std::span<const Operator* const> operators() {
              ml_features_operators,
              ml_linear_operators,
              ml_trees_operators,
+             attention_operators,
+             attention_microsoft_operators,
+             bitwise_operators,
+             einsum_operators,
+             loss_operators,
+             normalization_microsoft_operators,
          })
       for (const Operator& op : family()) list.push_back(&op);
     return list;

@@ -15,6 +15,20 @@ TEST_CASE("matrix products by hand") {
         std::vector<int32_t>{4});
 }
 
+TEST_CASE("determinants") {
+  check_floats(result("g () => (y) <float[2,2,2] x = {1, 2, 3, 4, 2, 4, 1, 2}> { y = Det(x) }"), {-2, 0});
+  check_floats(result("g () => (y) <float[3,3] x = {0, 2, 1, 3, 0, 2, 1, 4, 0}> { y = Det(x) }"), {16});  // needs a pivot
+}
+
+TEST_CASE("ONNX Runtime's fused products") {
+  const std::string constants = "float[2,2] a = {1, 2, 3, 4}, float[2,2] b = {1, 0, 5, -6}, float[2] c = {-100, 1}";
+  const auto run = [&](const std::string& node) { return result("g () => (y) <" + constants + "> { y = com.microsoft." + node + " }"); };
+  check_floats(run("FusedGemm<activation = \"Relu\">(a, b, c)"), {0, 0, 0, 0});
+  check_floats(run("FusedGemm<activation = \"LeakyRelu\", activation_alpha = 0.5>(a, b)"), {11, -6, 23, -12});
+  check_floats(run("FusedMatMul<transA = 1, alpha = 0.5>(a, b)"), {8, -9, 11, -12});
+  check_floats(run("TransposeMatMul<transB = 1>(a, b)"), {1, -7, 3, -9});
+}
+
 TEST_CASE("softmax") {
   check_floats(result("g () => (y) <float[1,3] x = {0, 0.69314718, 1.0986123}> { y = Softmax(x) }"), {1.f / 6, 2.f / 6, 3.f / 6});
   check_floats(result("g () => (y) <float[2,2] x = {0, 5, 0, 5}> { y = Softmax<axis = 0>(x) }"), {0.5f, 0.5f, 0.5f, 0.5f});
@@ -60,6 +74,8 @@ TEST_CASE("reductions") {
   CHECK(values<int64_t>(result("g () => (y) <float[2,3] x = {1, 9, 3, 4, 4, 2}> { y = ArgMax<axis = 1, keepdims = 0>(x) }")) ==
         std::vector<int64_t>{1, 0});
   check_floats(result("g () => (y) <float[3] x = {1, 2, 3}, int64 a = {0}> { y = CumSum<exclusive = 1, reverse = 1>(x, a) }"), {5, 3, 0});
+  check_floats(result("g () => (y) <float[3] x = {2, 3, 4}, int64 a = {0}> { y = CumProd(x, a) }"), {2, 6, 24});
+  check_floats(result("g () => (y) <float[3] x = {2, 3, 4}, int32 a = {-1}> { y = CumProd<exclusive = 1, reverse = 1>(x, a) }"), {12, 4, 1});
   check_floats(result("g () => (y) <float[1] one = {2}, int64[1] s = {37}> { x = Expand(one, s) y = ReduceSum<keepdims = 0>(x) }"), {74});
 }
 
@@ -71,4 +87,8 @@ TEST_CASE("bad products, normalisations and reductions") {
   check_complaint("g (float[1,3,2,2] x, float[4] s, float[3] b, float[3] m, float[3] v) => (y) { y = BatchNormalization(x, s, b, m, v) }",
                   {"length", "3", "4"});
   check_complaint("g (float[2,3] x) => (y) <int64[1] a = {5}> { y = ReduceSum(x, a) }", {"axis", "5"});
+  check_complaint("g (float[2,3] x) => (y) { y = Det(x) }", {"square", "2x3"});
+  check_complaint("g (float[2,3] x, int64 a) => (y) { y = CumProd<exclusiv = 1>(x, a) }", {"no attribute 'exclusiv'"});
+  check_complaint("g (float[2,3] a, float[2,3] b) => (y) { y = com.microsoft.FusedMatMul(a, b) }", {"inner dimensions", "2x3"});
+  check_complaint("g (float[2,3] a, float[3,3] b) => (y) { y = com.microsoft.FusedGemm<activation = \"Sin\">(a, b) }", {"activation", "Sin"});
 }

@@ -15,8 +15,10 @@ const std::string gru_weights =
 
 TEST_CASE("LSTM") {
   const auto run = [](const std::string& node, const std::string& x = "float[2,1,1] x = {1, 2}") {
-    return result("g () => (y) <" + x + ", " + lstm_weights +
-                  ", float[1,3] p = {0.5, -0.5, 0.25}, float[1,1,1] h = {0.5}, float[1,1,1] c = {-1}, int32[1] n = {1}> { " + node + " }");
+    return result(
+        "g () => (y) <" + x + ", " + lstm_weights +
+        ", float[1,3] p = {0.5, -0.5, 0.25}, float[1,1,1] h = {0.5}, float[1,1,1] c = {-1}, float[1,1,1] large = {2}, int32[1] n = {1}> { " + node +
+        " }");
   };
   check_floats(run("y = LSTM<hidden_size = 1>(x, w, r, b)"), {0.20554585f, 0.33352928f});
   check_floats(run("a, y = LSTM(x, w, r, b)"), {0.33352928f});
@@ -25,6 +27,7 @@ TEST_CASE("LSTM") {
   check_floats(run("y = LSTM(x, w, r, b, \"\", h, c, p)"), {-0.10434666f, 0.15552617f});
   check_floats(run("y = LSTM<input_forget = 1>(x, w, r, b)"), {0.20554585f, 0.27983599f});
   check_floats(run("y = LSTM<clip = 0.6>(x, w, r, b)"), {0.15426235f, 0.21084075f});
+  check_floats(run("y = LSTM<clip = 0.6>(x, w, r, b, \"\", \"\", large)"), {0.42889559f, 0.37409105f});  // the gates are limited, the cell is not
   // Steps after the end yield zeros, and the state stays.
   check_floats(run("y = LSTM(x, w, r, b, n)"), {0.20554585f, 0});
   check_floats(run("a, y = LSTM(x, w, r, b, n)"), {0.20554585f});

@@ -62,12 +62,23 @@ inline void swish(const Call& call) {
   const float alpha = call.real("alpha", 1.0f);
   map<Floats>(call, [=]<class T>(T x) { return x * math::sigmoid(T(alpha) * x); });
 }
+namespace detail {
+template <class T>
+T exact_gelu(T x) {
+  return T(0.5) * x * (T(1) + math::erf(x * T(0.7071067811865476)));
+}
+template <class T>
+T fast_gelu(T x) {
+  return T(0.5) * x * (T(1) + math::tanh(T(0.7978845608028654) * (x + T(0.044715) * x * x * x)));
+}
+}  // namespace detail
+
 // Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016; approximate="tanh" is their second formula.
 inline void gelu(const Call& call) {
   if (call.is("approximate", "tanh", "none")) {
-    map<Floats>(call, []<class T>(T x) { return T(0.5) * x * (T(1) + math::tanh(T(0.7978845608028654) * (x + T(0.044715) * x * x * x))); });
+    map<Floats>(call, [](auto x) { return detail::fast_gelu(x); });
   } else {
-    map<Floats>(call, []<class T>(T x) { return T(0.5) * x * (T(1) + math::erf(x * T(0.7071067811865476))); });
+    map<Floats>(call, [](auto x) { return detail::exact_gelu(x); });
   }
 }
 
@@ -104,6 +115,50 @@ inline void clip(const Call& call) {
   });
 }
 
+// Donoho's thresholds: x + bias below -lambd, x - bias above lambd, 0 between.
+inline void shrink(const Call& call) {
+  const float bias = call.real("bias", 0.0f), threshold = call.real("lambd", 0.5f);
+  map<Numbers>(call, [=]<class T>(T x) {
+    // Integers are computed as numpy does, in float64.
+    using W = std::conditional_t<std::is_integral_v<T>, double, T>;
+    const W v = W(x), lambda = W(threshold), shift = W(bias);
+    return convert<T>(v < -lambda ? W(v + shift) : (v > lambda ? W(v - shift) : W(0)));
+  });
+}
+
+// ONNX Runtime's names for the Gelu family. x * sigmoid(alpha x):
+inline void quick_gelu(const Call& call) {
+  const float alpha = call.real("alpha", 1.702f);
+  map<Floats>(call, [=]<class T>(T x) { return x * math::sigmoid(T(alpha) * x); });
+}
+
+namespace detail {
+// y = f(x + bias); the bias (optional) is as long as x's last axis.
+template <class F>
+void biased(const Call& call, F f) {
+  const Tensor& x = call.input(0);
+  dispatch<Floats>(call, x.type, [&]<class T>() {
+    using C = Compute<T>;
+    const int64_t columns = call.has_input(1) ? call.input(1).size() : 1, rows = columns ? x.size() / columns : 0;
+    const T* bias = call.has_input(1) ? call.input(1).template as<const T>() : nullptr;
+    parallel(call, rows, math::greatest<int64_t>(1, grain_elements / (columns + 1)), [&](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t row = begin; row < end; ++row) {
+        const T* from = x.as<const T>() + row * columns;
+        T* to = call.output().template as<T>() + row * columns;
+        for (int64_t i = 0; i < columns; ++i) to[i] = T(f(C(from[i]) + (bias ? C(bias[i]) : C(0))));
+      }
+    });
+  });
+}
+}  // namespace detail
+
+inline void bias_gelu(const Call& call) {
+  detail::biased(call, [](auto x) { return detail::exact_gelu(x); });
+}
+inline void fast_gelu(const Call& call) {
+  detail::biased(call, [](auto x) { return detail::fast_gelu(x); });
+}
+
 #define LATHE_KERNELS_ACTIVATION(X)                      \
   X("", Relu, relu, shapes::same)                        \
   X("", LeakyRelu, leaky_relu, shapes::same)             \
@@ -121,6 +176,11 @@ inline void clip(const Call& call) {
   X("", Swish, swish, shapes::same)                      \
   X("", Gelu, gelu, shapes::same)                        \
   X("", PRelu, prelu, shapes::same)                      \
-  X("", Clip, clip, shapes::same)
+  X("", Clip, clip, shapes::same)                        \
+  X("", Shrink, shrink, shapes::same)                    \
+  X("com.microsoft", BiasGelu, bias_gelu, shapes::same)  \
+  X("com.microsoft", FastGelu, fast_gelu, shapes::same)  \
+  X("com.microsoft", Gelu, gelu, shapes::same)           \
+  X("com.microsoft", QuickGelu, quick_gelu, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

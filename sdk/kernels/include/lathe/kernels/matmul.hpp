@@ -102,30 +102,50 @@ void integer_product(const Call& call, int64_t m, int64_t n, int64_t k, const T*
   });
 }
 
+// A half type's product is taken in float32, in working memory before the packed operands.
+inline int64_t product_result_size(Type type, int64_t m, int64_t n) { return type == Type::float32 ? 0 : gemm::round_up(m * n, 16); }
+inline uint64_t product_scratch(Type type, int64_t m, int64_t n, int64_t k, uint32_t threads) {
+  if (type != Type::float32 && type != Type::float16 && type != Type::bfloat16) return 0;
+  return uint64_t(product_result_size(type, m, n)) * 4 + gemm::scratch_bytes(m, k, threads);
+}
+
+// y[m][n] = a b, whose elements lie at row and column strides.
+template <class T>
+void product_of(const Call& call, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row,
+                int64_t b_column, T* y) {
+  if constexpr (std::is_same_v<Compute<T>, float>) {
+    if (call.scratch) {
+      float* result = static_cast<float*>(call.scratch);
+      float* packed = result + product_result_size(type_of<T>, m, n);
+      if constexpr (std::is_same_v<T, float>) result = y;
+      gemm::pack_rows(
+          call, [=](int64_t row, int64_t i) { return float(a[row * a_row + i * a_column]); }, m, k, packed);
+      gemm::multiply(call, m, n, k, packed, result, n, static_cast<const float*>(nullptr), packed + gemm::blocks_offset(m, k),
+                     gemm::MatrixBlock<float, T>{b, b_row, b_column});
+      if constexpr (!std::is_same_v<T, float>)
+        parallel(call, m * n, grain_elements, [=](int64_t begin, int64_t end, uint32_t) {
+          for (int64_t i = begin; i < end; ++i) y[i] = T(result[i]);
+        });
+      return;
+    }
+  }
+  multiply_plainly<Compute<T>, T, T, T>(call, m, n, k, a, a_row, a_column, b, b_row, b_column, y);
+}
+
 }  // namespace detail
 
 inline uint64_t matmul_scratch(const Call& call, uint32_t threads) {
-  if (call.input(0).type != Type::float32) return 0;
   const detail::MatrixShapes s = detail::matrix_shapes(call.input(0), call.input(1), call.output());
-  return gemm::scratch_bytes(s.m, s.k, threads);
+  return detail::product_scratch(call.input(0).type, s.m, s.n, s.k, threads);
 }
 
 inline void matmul(const Call& call) {
   const Tensor &a = call.input(0), &b = call.input(1), &y = call.output();
   const detail::MatrixShapes s = detail::matrix_shapes(a, b, y);
-  if (a.type == Type::float32 && call.scratch) {
-    float* packed = static_cast<float*>(call.scratch);
-    float* blocks = packed + gemm::blocks_offset(s.m, s.k);
-    return detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
-      gemm::pack_rows(call, gemm::rows_of(a.as<const float>() + left * s.m * s.k, s.k, 1), s.m, s.k, packed);
-      gemm::multiply(call, s.m, s.n, s.k, packed, y.as<float>() + at * s.m * s.n, s.n, static_cast<const float*>(nullptr), blocks,
-                     gemm::MatrixBlock<float>{b.as<const float>() + right * s.k * s.n, s.n, 1});
-    });
-  }
   dispatch<Types<float, double, float16, bfloat16, int32_t, int64_t, uint32_t, uint64_t>>(call, a.type, [&]<class T>() {
     detail::each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
-      detail::multiply_plainly<Compute<T>, T, T, T>(call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1,
-                                                    b.as<const T>() + right * s.k * s.n, s.n, 1, y.as<T>() + at * s.m * s.n);
+      detail::product_of(call, s.m, s.n, s.k, a.as<const T>() + left * s.m * s.k, s.k, 1, b.as<const T>() + right * s.k * s.n, s.n, 1,
+                         y.as<T>() + at * s.m * s.n);
     });
   });
 }
@@ -150,9 +170,9 @@ inline void matmul_integer(const Call& call) {
 }
 
 inline uint64_t gemm_scratch(const Call& call, uint32_t threads) {
-  if (call.input(0).type != Type::float32) return 0;
   const bool transposed = call.integer("transA", 0) != 0;
-  return gemm::scratch_bytes(call.input(0).dimension(transposed ? 1 : 0), call.input(0).dimension(transposed ? 0 : 1), threads);
+  return detail::product_scratch(call.input(0).type, call.output().dimension(0), call.output().dimension(1),
+                                 call.input(0).dimension(transposed ? 0 : 1), threads);
 }
 
 // Y = alpha A' B' + beta C; inputs A, B, C (optional, broadcast to Y).
@@ -164,17 +184,7 @@ inline void general_matmul(const Call& call) {
   const int64_t a_row = a_transposed ? 1 : k, a_column = a_transposed ? m : 1, b_row = b_transposed ? 1 : n, b_column = b_transposed ? k : 1;
   dispatch<Types<float, double, float16, bfloat16, int32_t, int64_t, uint32_t, uint64_t>>(call, a.type, [&]<class T>() {
     using C = Compute<T>;
-    bool done = false;
-    if constexpr (std::is_same_v<T, float>) {
-      if (call.scratch) {
-        float* packed = static_cast<float*>(call.scratch);
-        gemm::pack_rows(call, gemm::rows_of(a.as<const float>(), a_row, a_column), m, k, packed);
-        gemm::multiply(call, m, n, k, packed, y.as<float>(), n, static_cast<const float*>(nullptr), packed + gemm::blocks_offset(m, k),
-                       gemm::MatrixBlock<float>{b.as<const float>(), b_row, b_column});
-        done = true;
-      }
-    }
-    if (!done) detail::multiply_plainly<C, T, T, T>(call, m, n, k, a.as<const T>(), a_row, a_column, b.as<const T>(), b_row, b_column, y.as<T>());
+    detail::product_of(call, m, n, k, a.as<const T>(), a_row, a_column, b.as<const T>(), b_row, b_column, y.as<T>());
     const bool addend = call.has_input(2) && beta != 0.0f;
     if (!addend && alpha == 1.0f) return;
     const Tensor* inputs[1] = {addend ? &call.input(2) : &y};
@@ -189,6 +199,86 @@ inline void general_matmul(const Call& call) {
         to[i] = T(math::add(scaled, rest));
       }
     });
+  });
+}
+
+namespace detail {
+
+// What a fused product does to its result, by ONNX Runtime's names of the standard's operators. False: there is no such activation.
+inline bool activate(const Call& call, float* y, int64_t count) {
+  const auto each = [&](auto f) {
+    parallel(call, count, grain_elements, [=](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t i = begin; i < end; ++i) y[i] = f(y[i]);
+    });
+    return true;
+  };
+  const auto is = [&](const char* name) { return call.is("activation", name, ""); };
+  const auto alpha = [&](float fallback) { return call.real("activation_alpha", fallback); };
+  if (is("")) return true;
+  if (is("Relu")) return each([](float x) { return math::maximum(0.0f, x); });
+  if (is("Sigmoid")) return each([](float x) { return math::sigmoid(x); });
+  if (is("Tanh")) return each([](float x) { return math::tanh(x); });
+  if (is("Softplus")) return each([](float x) { return math::maximum(x, 0.0f) + math::log1p(math::exp(-math::fabs(x))); });
+  if (is("Softsign")) return each([](float x) { return x / (1 + math::fabs(x)); });
+  if (is("LeakyRelu")) return each([a = alpha(0.01f)](float x) { return x < 0 ? a * x : x; });
+  if (is("ThresholdedRelu")) return each([a = alpha(1.0f)](float x) { return x > a ? x : 0.0f; });
+  if (is("Elu")) return each([a = alpha(1.0f)](float x) { return x < 0 ? a * math::expm1(x) : x; });
+  if (is("Celu")) return each([a = alpha(1.0f)](float x) { return math::maximum(0.0f, x) + math::minimum(0.0f, a * math::expm1(x / a)); });
+  if (is("Selu"))
+    return each([a = alpha(1.67326319f), g = call.real("activation_gamma", 1.05070098f)](float x) { return g * (x > 0 ? x : a * math::expm1(x)); });
+  if (is("HardSigmoid"))
+    return each([a = alpha(0.2f), b = call.real("activation_beta", 0.5f)](float x) { return math::maximum(0.0f, math::minimum(1.0f, a * x + b)); });
+  return false;
+}
+
+}  // namespace detail
+
+// ONNX Runtime's Gemm followed by the operator that attribute `activation` names. float32.
+inline void fused_gemm(const Call& call) {
+  general_matmul(call);
+  if (*call.error) return;
+  if (!detail::activate(call, call.output().as<float>(), call.output().size())) call.fail("the activation of a fused product is not known");
+}
+
+// Of square matrices [..., n, n], by elimination with the largest pivot of each column. Working memory: one matrix for each worker.
+inline uint64_t determinant_scratch(const Call& call, uint32_t threads) {
+  const int64_t n = call.input(0).dimension(-1);
+  return uint64_t(n * n) * threads * sizeof(double);
+}
+inline void determinant(const Call& call) {
+  if (!call.scratch) return call.fail("there is no memory for the work of an operator");
+  const Tensor& x = call.input(0);
+  const int64_t n = x.dimension(-1);
+  dispatch<Floats>(call, x.type, [&]<class T>() {
+    parallel(call, call.output().size(), math::greatest<int64_t>(1, grain_elements / (n * n * n + 1)),
+             [&](int64_t begin, int64_t end, uint32_t worker) {
+               double* matrix = static_cast<double*>(call.scratch) + int64_t(worker) * n * n;
+               for (int64_t at = begin; at < end; ++at) {
+                 for (int64_t i = 0; i < n * n; ++i) matrix[i] = double(Compute<T>(x.as<const T>()[at * n * n + i]));
+                 double result = 1;
+                 for (int64_t column = 0; column < n && result != 0; ++column) {
+                   int64_t pivot = column;
+                   for (int64_t row = column + 1; row < n; ++row)
+                     if (math::fabs(matrix[row * n + column]) > math::fabs(matrix[pivot * n + column])) pivot = row;
+                   if (pivot != column) {
+                     result = -result;
+                     for (int64_t i = column; i < n; ++i) {
+                       const double kept = matrix[column * n + i];
+                       matrix[column * n + i] = matrix[pivot * n + i];
+                       matrix[pivot * n + i] = kept;
+                     }
+                   }
+                   const double divisor = matrix[column * n + column];
+                   result *= divisor;
+                   if (divisor == 0) break;
+                   for (int64_t row = column + 1; row < n; ++row) {
+                     const double factor = matrix[row * n + column] / divisor;
+                     for (int64_t i = column + 1; i < n; ++i) matrix[row * n + i] -= factor * matrix[column * n + i];
+                   }
+                 }
+                 call.output().as<T>()[at] = T(Compute<T>(result));
+               }
+             });
   });
 }
 
@@ -235,22 +325,22 @@ inline void fused_matmul(const Call& call) {
                                 b.rank < 2 || right < 0 || b.dimensions[right] == 1 ? 0 : b.strides[right]});
   }
   dispatch<Floats>(call, y.type, [&]<class T>() {
-    using C = Compute<T>;
     loop.walk(0, loop.size, [&](int64_t at, const int64_t(&offsets)[2], int64_t count) {
       for (int64_t i = 0; i < count; ++i) {
-        const T* p = call.input(0).template as<const T>() + offsets[0] + i * loop.stride(0);
-        const T* q = call.input(1).template as<const T>() + offsets[1] + i * loop.stride(1);
         T* to = y.as<T>() + (at + i) * m * n;
-        parallel(call, m * n, math::greatest<int64_t>(1, grain_elements / (k + 1)), [&](int64_t begin, int64_t end, uint32_t) {
-          for (int64_t place = begin; place < end; ++place) {
-            C sum = 0;
-            for (int64_t l = 0; l < k; ++l) sum += C(p[place / n * a_row + l * a_column]) * C(q[l * b_row + place % n * b_column]);
-            to[place] = T(C(alpha) * sum);
-          }
-        });
+        detail::product_of(call, m, n, k, call.input(0).template as<const T>() + offsets[0] + i * loop.stride(0), a_row, a_column,
+                           call.input(1).template as<const T>() + offsets[1] + i * loop.stride(1), b_row, b_column, to);
+        if (alpha != 1.0f)
+          for (int64_t place = 0; place < m * n; ++place) to[place] = T(Compute<T>(to[place]) * Compute<T>(alpha));
       }
     });
   });
+}
+inline uint64_t fused_matmul_scratch(const Call& call, uint32_t threads) {
+  const detail::TurnedMatrix a(call.input(0), call.integer("transA", 0) != 0, call.integer("transBatchA", 0) != 0);
+  const detail::TurnedMatrix b(call.input(1), call.integer("transB", 0) != 0, call.integer("transBatchB", 0) != 0);
+  return detail::product_scratch(call.input(0).type, a.rank > 1 ? a.dimensions[a.rank - 2] : 1, b.rank > 1 ? b.dimensions[b.rank - 1] : 1,
+                                 a.dimensions[a.rank - 1], threads);
 }
 
 namespace shapes {
@@ -302,11 +392,21 @@ inline void general_matmul(const Call& call) {
   call.allocate_output(0, dimensions, 2);
 }
 
+inline void determinant(const Call& call) {
+  const Tensor& x = call.input(0);
+  if (x.rank < 2 || x.dimension(-1) != x.dimension(-2)) return call.fail("a determinant is one of square matrices");
+  call.allocate_output(0, x.dimensions, x.rank - 2);
+}
+
 }  // namespace shapes
 
-#define LATHE_KERNELS_MATMUL(X)                                \
-  X("", MatMul, matmul, shapes::matmul)                        \
-  X("", MatMulInteger, matmul_integer, shapes::matmul_integer) \
-  X("", Gemm, general_matmul, shapes::general_matmul) X("com.microsoft", FusedMatMul, fused_matmul, shapes::fused_matmul)
+#define LATHE_KERNELS_MATMUL(X)                                       \
+  X("", Det, determinant, shapes::determinant)                        \
+  X("", Gemm, general_matmul, shapes::general_matmul)                 \
+  X("", MatMul, matmul, shapes::matmul)                               \
+  X("", MatMulInteger, matmul_integer, shapes::matmul_integer)        \
+  X("com.microsoft", FusedGemm, fused_gemm, shapes::general_matmul)   \
+  X("com.microsoft", FusedMatMul, fused_matmul, shapes::fused_matmul) \
+  X("com.microsoft", TransposeMatMul, fused_matmul, shapes::fused_matmul)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -4,6 +4,7 @@
 // and a single chain splits its units. The products with the inputs of all time steps are taken first, in one go. Units are blocks of the
 // hidden state; gates lie one after another, each of hidden_size rows, in the order of the standard (RNN: i; GRU: z r h; LSTM: i o f c).
 #pragma once
+#include "lathe/kernels/dot.hpp"
 #include "lathe/kernels/shapes.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
@@ -115,33 +116,6 @@ uint64_t recurrent_scratch(const Call& call, uint32_t) {
   return uint64_t(s.products_size() + s.directions * s.batch * s.chain_size()) * (call.input(0).type == Type::float64 ? 8 : 4);
 }
 
-// y[r] += sum of x[i] * w[r * count + i]; four rows at a time share the loads of x, in lanes that vectorise.
-template <class C, class X, class T>
-void add_dot_products(const X* x, const T* w, int64_t count, int64_t rows, C* y) {
-  constexpr int64_t lanes = 16, together = 4;
-  const int64_t whole = count / lanes * lanes;
-  int64_t row = 0;
-  for (; row + together <= rows; row += together) {
-    const T* from = w + row * count;
-    C part[together][lanes] = {};
-    for (int64_t i = 0; i < whole; i += lanes)
-      for (int64_t r = 0; r < together; ++r)
-        for (int64_t l = 0; l < lanes; ++l) part[r][l] += C(x[i + l]) * C(from[r * count + i + l]);
-    for (int64_t r = 0; r < together; ++r) {
-      C sum = 0;
-      for (int64_t i = whole; i < count; ++i) sum += C(x[i]) * C(from[r * count + i]);
-      for (int64_t l = 0; l < lanes; ++l) sum += part[r][l];
-      y[row + r] += sum;
-    }
-  }
-  for (; row < rows; ++row) {
-    const T* from = w + row * count;
-    C sum = 0;
-    for (int64_t i = 0; i < count; ++i) sum += C(x[i]) * C(from[i]);
-    y[row] += sum;
-  }
-}
-
 // What one chain's cell works with.
 template <class T>
 struct Chain {
@@ -160,7 +134,7 @@ struct Chain {
     parallel(*call, s.hidden, worth_a_task / (s.hidden * s.gates + 1) + 1, [&](int64_t begin, int64_t end, uint32_t) { body(begin, end - begin); });
   }
   void add_recurrence(int gate, const C* state, C* to, int64_t first, int64_t count) const {
-    add_dot_products(state, recurrence + (gate * s.hidden + first) * s.hidden, s.hidden, count, to + first);
+    add_dot_products(state, recurrence + (gate * s.hidden + first) * s.hidden, s.hidden, s.hidden, count, to + first);
   }
 };
 
@@ -237,7 +211,7 @@ struct LstmCell {
         if (c.peepholes) o[k] += C(c.peepholes[hidden + k]) * c.cell[k];
       }
       c.activations[0].apply(o + first, count, c.clip);
-      c.activations[2].apply(g + first, count, c.clip);
+      c.activations[2].apply(g + first, count, C(0));  // the cell is not limited, only the gates are
       for (int64_t k = first; k < end; ++k) c.next[k] = o[k] * g[k];
     });
   }
@@ -298,7 +272,7 @@ void recurrent(const Call& call) {
                  const T* bias = biases ? biases + direction * 2 * width : nullptr;
                  const int64_t both = linear_first ? 2 * s.hidden : width;  // the hidden gate's recurrent bias comes before its reset then
                  for (int64_t i = 0; i < width; ++i) to[i] = bias ? C(bias[i]) + (i < both ? C(bias[width + i]) : C(0)) : C(0);
-                 add_dot_products(x + s.x_at(step, item), weights + direction * width * s.inputs, s.inputs, width, to);
+                 add_dot_products(x + s.x_at(step, item), weights + direction * width * s.inputs, s.inputs, s.inputs, width, to);
                }
              });
 

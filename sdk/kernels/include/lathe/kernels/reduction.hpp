@@ -157,15 +157,17 @@ void position(const Call& call, F better) {
   const bool last = call.integer("select_last_index", 0) != 0;
   dispatch<Numbers>(call, x.type, [&]<class T>() {
     using C = Compute<T>;
-    for (int64_t line = 0; line < outer * inner; ++line) {
-      const T* from = x.as<const T>() + line / inner * count * inner + line % inner;
-      int64_t best = 0;
-      for (int64_t i = 1; i < count; ++i) {
-        const C a = C(from[i * inner]), b = C(from[best * inner]);
-        if (better(a, b) || (last && a == b)) best = i;
+    parallel(call, outer * inner, math::greatest<int64_t>(1, grain_elements / (count + 1)), [&](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t line = begin; line < end; ++line) {
+        const T* from = x.as<const T>() + line / inner * count * inner + line % inner;
+        int64_t best = 0;
+        for (int64_t i = 1; i < count; ++i) {
+          const C a = C(from[i * inner]), b = C(from[best * inner]);
+          if (better(a, b) || (last && a == b)) best = i;
+        }
+        call.output().as<int64_t>()[line] = best;
       }
-      call.output().as<int64_t>()[line] = best;
-    }
+    });
   });
 }
 }  // namespace detail
@@ -177,42 +179,99 @@ inline void arg_min(const Call& call) {
   detail::position(call, [](auto a, auto b) { return a < b; });
 }
 
-// Inputs: x, axis (a scalar).
-inline void cum_sum(const Call& call) {
+namespace detail {
+// Inputs: x, axis (a scalar). y[i] = start joined with all elements up to i (exclusive: before it), from the end backwards with `reverse`.
+template <class F>
+void running(const Call& call, int start, F join) {
   const Tensor& x = call.input(0);
   const int64_t given = integer_at(call.input(1), 0);
-  if (given < -x.rank || given >= x.rank) return call.fail("the axis of a cumulative sum lies outside the tensor's rank");
+  if (given < -x.rank || given >= x.rank) return call.fail("the axis of a running sum or product lies outside the tensor's rank");
   const int axis = normal_axis(given, x.rank);
   const int64_t outer = product(x.dimensions, 0, axis), count = x.dimensions[axis], inner = product(x.dimensions, axis + 1, x.rank);
   const bool exclusive = call.integer("exclusive", 0) != 0, reverse = call.integer("reverse", 0) != 0;
-  dispatch<detail::Reducible>(call, x.type, [&]<class T>() {
-    for (int64_t line = 0; line < outer * inner; ++line) {
-      const int64_t base = line / inner * count * inner + line % inner;
-      Compute<T> sum = 0;
-      for (int64_t step = 0; step < count; ++step) {
-        const int64_t at = base + (reverse ? count - 1 - step : step) * inner;
-        const Compute<T> value = Compute<T>(x.as<const T>()[at]);
-        if (exclusive) call.output().as<T>()[at] = T(sum);
-        sum = math::add(sum, value);
-        if (!exclusive) call.output().as<T>()[at] = T(sum);
+  dispatch<Reducible>(call, x.type, [&]<class T>() {
+    parallel(call, outer * inner, math::greatest<int64_t>(1, grain_elements / (count + 1)), [&](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t line = begin; line < end; ++line) {
+        const int64_t base = line / inner * count * inner + line % inner;
+        Compute<T> so_far = Compute<T>(start);
+        for (int64_t step = 0; step < count; ++step) {
+          const int64_t at = base + (reverse ? count - 1 - step : step) * inner;
+          const Compute<T> value = Compute<T>(x.as<const T>()[at]);
+          if (exclusive) call.output().as<T>()[at] = T(so_far);
+          so_far = join(so_far, value);
+          if (!exclusive) call.output().as<T>()[at] = T(so_far);
+        }
       }
-    }
+    });
   });
 }
+}  // namespace detail
 
-#define LATHE_KERNELS_REDUCTION(X)                            \
-  X("", ReduceSum, reduce_sum, shapes::unknown)               \
-  X("", ReduceMean, reduce_mean, shapes::unknown)             \
-  X("", ReduceMax, reduce_max, shapes::unknown)               \
-  X("", ReduceMin, reduce_min, shapes::unknown)               \
-  X("", ReduceProd, reduce_prod, shapes::unknown)             \
-  X("", ReduceL1, reduce_l1, shapes::unknown)                 \
-  X("", ReduceL2, reduce_l2, shapes::unknown)                 \
-  X("", ReduceSumSquare, reduce_sum_square, shapes::unknown)  \
-  X("", ReduceLogSum, reduce_log_sum, shapes::unknown)        \
-  X("", ReduceLogSumExp, reduce_log_sum_exp, shapes::unknown) \
-  X("", ArgMax, arg_max, shapes::unknown)                     \
-  X("", ArgMin, arg_min, shapes::unknown)                     \
+inline void cum_sum(const Call& call) {
+  detail::running(call, 0, [](auto a, auto b) { return math::add(a, b); });
+}
+inline void cum_prod(const Call& call) {
+  detail::running(call, 1, [](auto a, auto b) { return math::multiply(a, b); });
+}
+
+namespace shapes {
+
+// The reduced axes are 1, or gone with keepdims 0.
+inline void reduce(const Call& call) {
+  const Tensor& x = call.input(0);
+  bool reduced[max_rank] = {};
+  const int64_t given = call.has_input(1) ? call.input(1).size() : 0;
+  for (int64_t i = 0; i < given; ++i) {
+    const int64_t axis = call.input(1).as<const int64_t>()[i];
+    if (axis < -x.rank || axis >= x.rank) return call.fail("an axis of a reduction lies outside the tensor's rank");
+    reduced[normal_axis(axis, x.rank)] = true;
+  }
+  const bool all = !given && call.integer("noop_with_empty_axes", 0) == 0, keep = call.integer("keepdims", 1) != 0;
+  int64_t dimensions[max_rank];
+  int32_t rank = 0;
+  for (int i = 0; i < x.rank; ++i) {
+    if (!reduced[i] && !all)
+      dimensions[rank++] = x.dimensions[i];
+    else if (keep)
+      dimensions[rank++] = 1;
+  }
+  call.allocate_output(0, dimensions, rank);
+}
+
+inline void position(const Call& call) {
+  const Tensor& x = call.input(0);
+  const int64_t given = call.integer("axis", 0);
+  if (given < -x.rank || given >= x.rank) return call.fail("the axis of a search for the largest or smallest lies outside the tensor's rank");
+  const int axis = normal_axis(given, x.rank);
+  if (x.dimensions[axis] == 0) return call.fail("there is nothing to find on an empty axis");
+  const bool keep = call.integer("keepdims", 1) != 0;
+  int64_t dimensions[max_rank];
+  int32_t rank = 0;
+  for (int i = 0; i < x.rank; ++i) {
+    if (i != axis)
+      dimensions[rank++] = x.dimensions[i];
+    else if (keep)
+      dimensions[rank++] = 1;
+  }
+  call.allocate_output(0, dimensions, rank);
+}
+
+}  // namespace shapes
+
+#define LATHE_KERNELS_REDUCTION(X)                           \
+  X("", ReduceSum, reduce_sum, shapes::reduce)               \
+  X("", ReduceMean, reduce_mean, shapes::reduce)             \
+  X("", ReduceMax, reduce_max, shapes::reduce)               \
+  X("", ReduceMin, reduce_min, shapes::reduce)               \
+  X("", ReduceProd, reduce_prod, shapes::reduce)             \
+  X("", ReduceL1, reduce_l1, shapes::reduce)                 \
+  X("", ReduceL2, reduce_l2, shapes::reduce)                 \
+  X("", ReduceSumSquare, reduce_sum_square, shapes::reduce)  \
+  X("", ReduceLogSum, reduce_log_sum, shapes::reduce)        \
+  X("", ReduceLogSumExp, reduce_log_sum_exp, shapes::reduce) \
+  X("", ArgMax, arg_max, shapes::position)                   \
+  X("", ArgMin, arg_min, shapes::position)                   \
+  X("", CumProd, cum_prod, shapes::same)                     \
   X("", CumSum, cum_sum, shapes::same)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE

@@ -85,9 +85,7 @@ void softmax_block(const T* __restrict from, T* __restrict to, int64_t stride, i
 }
 
 template <bool logarithm>
-void softmax(const Call& call) {
-  const Tensor &x = call.input(0), &y = call.output();
-  const int axis = normal_axis(call.integer("axis", -1), x.rank);
+void softmax(const Call& call, const Tensor& x, const Tensor& y, int axis) {
   const int64_t outer = product(x.dimensions, 0, axis), count = x.rank ? x.dimensions[axis] : 1, inner = product(x.dimensions, axis + 1, x.rank);
   const int64_t blocks = (inner + softmax_columns - 1) / softmax_columns, cost = count * math::least(inner, softmax_columns);
   dispatch<Floats>(call, x.type, [&]<class T>() {
@@ -106,8 +104,12 @@ void softmax(const Call& call) {
 }  // namespace detail
 
 // e^(x - max) / sum.
-inline void softmax(const Call& call) { detail::softmax<false>(call); }
-inline void log_softmax(const Call& call) { detail::softmax<true>(call); }
+inline void softmax(const Call& call) {
+  detail::softmax<false>(call, call.input(0), call.output(), normal_axis(call.integer("axis", -1), call.input(0).rank));
+}
+inline void log_softmax(const Call& call) {
+  detail::softmax<true>(call, call.input(0), call.output(), normal_axis(call.integer("axis", -1), call.input(0).rank));
+}
 // 1 at the first maximum, 0 elsewhere.
 inline void hardmax(const Call& call) {
   detail::each_line(call, []<class T>(const T* from, T* to, int64_t stride, int64_t count) {
