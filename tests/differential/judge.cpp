@@ -20,7 +20,7 @@ std::optional<std::string> numbers(const Tensor& found, const Tensor& expected, 
   for (size_t i = 0; i < size_t(expected.size()); ++i) {
     const double x = double(a[i]), y = double(b[i]);
     if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    if (std::fabs(x - y) <= absolute + relative * std::max(largest, 1e-3)) continue;
+    if (std::fabs(x - y) <= absolute + relative * std::max(largest, 1e-2)) continue;
     char text[120];
     std::snprintf(text, sizeof text, "element %zu is %.9g instead of %.9g", i, x, y);
     return text;

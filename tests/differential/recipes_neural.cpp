@@ -77,7 +77,7 @@ bool transposed_convolution(Recipe& r) {
   if (group > 1) r.set("group", group);
   if (r.chance(30)) {
     Dims extra(static_cast<size_t>(rank));
-    for (size_t i = 0; i < extra.size(); ++i) extra[i] = r.random.between(0, std::max(w.strides[i], w.dilations[i]) - 1);
+    for (size_t i = 0; i < extra.size(); ++i) extra[i] = r.random.between(0, w.strides[i] - 1);
     r.set("output_padding", extra);
   }
   return true;
