@@ -85,7 +85,12 @@ bool has_code(std::string_view domain, std::string_view op_type) {
 }
 
 bool runs_unspecialised(std::string_view domain, std::string_view op_type) {
-  return domain.empty() && (op_type == "ConvInteger" || op_type == "MatMulInteger" || op_type == "QLinearConv" || op_type == "QLinearMatMul");
+  // The classical models walk tables; the tiled products and the recurrent networks are loops over any size.
+  if (domain == "ai.onnx.ml") return true;
+  if (domain.empty() && (op_type == "Conv" || op_type == "MatMul" || op_type == "Gemm")) return false;  // what emitters leave is small
+  for (const Scratch& s : scratch)
+    if (s.domain == domain && s.op_type == op_type) return true;
+  return domain.empty() && (op_type == "MatMulInteger" || op_type == "QLinearConv" || op_type == "QLinearMatMul" || op_type == "TfIdfVectorizer");
 }
 
 uint64_t kernel_scratch(const Generic& kernel) {
@@ -94,9 +99,9 @@ uint64_t kernel_scratch(const Generic& kernel) {
     const auto inputs = tensors(kernel.inputs), outputs = tensors(kernel.outputs);
     std::vector<kernels::Attribute> attributes;
     for (const Generic::Attribute& a : kernel.attributes) {
-      const bool is_text = a.ints.empty() && a.floats.empty();
-      attributes.push_back({a.name.c_str(), a.ints.data(), a.floats.data(), is_text ? a.text.c_str() : nullptr,
-                            is_text ? 1 : static_cast<int64_t>(a.ints.size() + a.floats.size())});
+      const bool listed = !a.ints.empty() || !a.floats.empty();
+      attributes.push_back({a.name.c_str(), a.ints.data(), a.floats.data(), listed ? nullptr : a.text.c_str(),
+                            listed ? static_cast<int64_t>(a.ints.size() + a.floats.size()) : 1});
     }
     kernels::Call call{};
     call.inputs = inputs.data();

@@ -13,6 +13,8 @@ enum class Action : uint32_t {
   branch,  // If
   loop,
   scan,
+  each_item,  // a body for one item of a batch, run for all of them
+  rows,       // a tuned kernel for a fixed number of rows, called until all are done
   sequence_empty,
   sequence_construct,
   sequence_at,

@@ -233,4 +233,43 @@ inline bool run_scan(const Operands& o) {
   return sound;
 }
 
+// Runs a body whose values all have fixed shapes, with 1 in front, for every item of the inputs' first dimension. Inputs and outputs of the body are
+// slices of the whole ones; captures are the same for all.
+inline bool run_each_item(const Operands& o) {
+  const ScheduledBody& body = o.step.bodies[0];
+  const Schedule& schedule = *body.schedule;
+  const int64_t items = o.in(0).rank ? o.in(0).dimensions[0] : 0;
+  int64_t dimensions[most_dimensions];
+  // The port's shape with the number of items in front.
+  const auto whole = [&](const ScheduledPort& port) {
+    for (int32_t d = 0; d < port.rank; ++d) dimensions[d] = d == 0 ? items : port.dimensions[d];
+    return port.rank;
+  };
+  for (uint32_t i = 0; i < schedule.input_count; ++i) {
+    const ScheduledPort& port = schedule.inputs[i];
+    if (i < body.formal_count ? !same_shape(o.in(i), dimensions, whole(port))
+                              : !fits_port(port, o.frame.values[body.captures[i - body.formal_count]]))
+      return o.run.fail("the inputs of the part that is run item by item do not fit each other");
+  }
+  for (uint32_t i = 0; i < schedule.output_count; ++i)
+    if (!make_tensor(o.run, o.out(i), dimensions, whole(schedule.outputs[i]))) return false;
+  const uint32_t ports = schedule.input_count + schedule.output_count;
+  auto** addresses = static_cast<void**>(malloc((ports + 1) * sizeof(void*)));
+  if (!addresses) return o.run.no_memory();
+  Frame frame{&schedule, nullptr, addresses, addresses + schedule.input_count};
+  const auto slice = [&](const Value& value, int64_t item) {
+    return static_cast<char*>(value.data) + bytes_of(value) / static_cast<uint64_t>(items) * static_cast<uint64_t>(item);
+  };
+  bool sound = true;
+  for (int64_t item = 0; sound && item < items; ++item) {
+    for (uint32_t i = 0; i < schedule.input_count; ++i)
+      addresses[i] = i < body.formal_count ? slice(o.in(i), item) : o.frame.values[body.captures[i - body.formal_count]].data;
+    for (uint32_t i = 0; i < schedule.output_count; ++i) frame.outputs[i] = slice(o.out(i), item);
+    sound = open_frame(o.run, frame) && run_steps(o.run, frame);
+    close_frame(frame);
+  }
+  free(addresses);
+  return sound;
+}
+
 }  // namespace lathe::llvm_cpu

@@ -6,10 +6,12 @@
 //   kernel_call.hpp    steps that call an operator's shape function and kernel
 //   sequences.hpp      steps on sequences and optionals
 //   control_flow.hpp   If, Loop, Scan
+//   rows.hpp           steps that call a tuned kernel row by row
 //   border.hpp         the caller's values in and out
 #include "bitcode/border.hpp"
 #include "bitcode/control_flow.hpp"
 #include "bitcode/kernel_call.hpp"
+#include "bitcode/rows.hpp"
 
 extern "C" {
 extern const lathe_artifact lathe_artifact_1;
@@ -31,6 +33,10 @@ bool run_dynamic(Run& run, const Frame& frame, const DynamicStep& step) {
       return run_loop(operands);
     case Action::scan:
       return run_scan(operands);
+    case Action::each_item:
+      return run_each_item(operands);
+    case Action::rows:
+      return run_rows(operands);
     default:
       return run_sequence_operator(run, frame, step);
   }
@@ -143,6 +149,8 @@ __attribute__((visibility("hidden"))) int32_t lathe_run(const lathe_artifact_run
   sound = sound && run_steps(run, frame);
   for (uint32_t i = 0; sound && i < schedule.output_count; ++i) {
     const uint32_t value = schedule.outputs[i].value;
+    // A loop may yield a sequence where an optional one is declared.
+    if (value != no_value && frame.values[value].made) frame.values[value].kind = schedule.outputs[i].kind;
     if (value != no_value)
       sound = give(run, i, frame.values[value]);
     else if (outputs[i].made)

@@ -34,6 +34,19 @@ struct ScheduledBody {
   uint32_t formal_count;  // inputs before the captures
 };
 
+// A tuned kernel that computes `rows` rows, which are the leading dimensions of its operands put together; how many there are only the run knows.
+struct RowPart {
+  void (*task)(void** arguments, uint32_t task, uint32_t worker);
+  const uint64_t* row_bytes;  // per input, then of the output; 0: the same for all rows
+  const int64_t* tail;        // the output's last dimensions
+  uint64_t worker_scratch;    // offset in the scratch memory, for a last argument; UINT64_MAX: none
+  uint32_t tasks, rows;
+  uint32_t lead;  // the input that gives the output its leading dimensions: all but its last `lead_tail`, behind `ones` ones
+  uint32_t lead_tail, ones, tail_rank;
+  uint32_t least_calls;  // as many calls are worth a task for a thread
+  uint32_t reserved;
+};
+
 // A step on run-time values.
 struct DynamicStep {
   kernels::ShapeFunction shape;  // null: the kernel allocates its outputs
@@ -44,6 +57,7 @@ struct DynamicStep {
   const uint32_t* last;  // values that nobody reads after this step
   const kernels::Attribute* attributes;
   const ScheduledBody* bodies;  // If: then, else; Loop and Scan: one
+  const RowPart* rows;
   uint32_t input_count, output_count, last_count, attribute_count;
   Action action;
   uint32_t reserved;

@@ -161,9 +161,11 @@ class Schedules {
 
   llvm::Constant* step(const Program& program, uint64_t arena, size_t number, const Step& step, size_t& most_arguments) {
     const GeneratedKernel& kernel = kernels_[kernel_of_step_[number]];
-    if (step.dynamic)
-      return c_.record(
-          {c_.null(), c_.null(), dynamic(program, arena, *step.dynamic, std::get<Dynamic>(step.kernel), kernel), c_.null(), c_.i32(0), c_.i32(1)});
+    if (step.dynamic) {
+      const auto* named = std::get_if<Dynamic>(&step.kernel);
+      const Action action = named ? named->action : Action::rows;
+      return c_.record({c_.null(), c_.null(), dynamic(program, arena, *step.dynamic, action, kernel), c_.null(), c_.i32(0), c_.i32(1)});
+    }
     std::vector<Argument> arguments;
     for (BufferId id : step.arguments) arguments.push_back(place(program, id, arena));
     if (kernel.scratch_bytes) arguments.push_back({Place::scratch, 0, step_scratch_});
@@ -176,7 +178,7 @@ class Schedules {
                       c_.i32(arguments.size()), c_.i32(kernel.tasks)});
   }
 
-  llvm::Constant* dynamic(const Program& program, uint64_t arena, const DynamicDetails& d, const Dynamic& kernel, const GeneratedKernel& made) {
+  llvm::Constant* dynamic(const Program& program, uint64_t arena, const DynamicDetails& d, Action action, const GeneratedKernel& made) {
     std::vector<llvm::Constant*> bodies;
     for (const DynamicDetails::Body& body : d.bodies) {
       const uint64_t base = body.arena == no_buffer ? arena : arena + program.buffers.at(body.arena).offset;
@@ -188,8 +190,15 @@ class Schedules {
     return c_.array({c_.record({shape ? symbols_.function(made.function + "_shape") : c_.null(),
                                 made.has_scratch ? symbols_.function(made.function + "_scratch") : c_.null(),
                                 made.has_kernel ? symbols_.function(made.function) : c_.null(), c_.numbers(d.inputs), c_.numbers(d.outputs),
-                                c_.numbers(d.last), c_.attributes(d.attributes), c_.array(bodies), c_.i32(d.inputs.size()), c_.i32(d.outputs.size()),
-                                c_.i32(d.last.size()), c_.i32(d.attributes.size()), c_.i32(static_cast<uint32_t>(kernel.action)), c_.i32(0)})});
+                                c_.numbers(d.last), c_.attributes(d.attributes), c_.array(bodies), d.rows ? rows(*d.rows, made) : c_.null(),
+                                c_.i32(d.inputs.size()), c_.i32(d.outputs.size()), c_.i32(d.last.size()), c_.i32(d.attributes.size()),
+                                c_.i32(static_cast<uint32_t>(action)), c_.i32(0)})});
+  }
+
+  llvm::Constant* rows(const Rows& r, const GeneratedKernel& made) {
+    return c_.array({c_.record({symbols_.function(made.function), c_.ints(r.row_bytes), c_.ints(r.tail),
+                                c_.i64(made.worker_scratch_bytes ? worker_scratch_ : UINT64_MAX), c_.i32(made.tasks), c_.i32(r.rows), c_.i32(r.lead),
+                                c_.i32(r.lead_tail), c_.i32(r.ones), c_.i32(r.tail.size()), c_.i32(r.least_calls), c_.i32(0)})});
   }
 
   Constants& c_;

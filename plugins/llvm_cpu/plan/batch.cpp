@@ -122,7 +122,7 @@ class Finder {
     }
     if (part_.symbol.empty()) return std::nullopt;
     sort_nodes();
-    if (std::count(part_.nodes.begin(), part_.nodes.end(), true) < 2) return std::nullopt;
+    if (!worthwhile()) return std::nullopt;
     list_values();
     return part_.inputs.empty() || part_.outputs.empty() ? std::nullopt : std::optional(part_);
   }
@@ -291,6 +291,23 @@ class Finder {
       if (!made.count(v)) (open(v) ? part_.inputs : part_.shared).push_back(v);
     for (const uint32_t v : made)
       if (wanted.count(v)) part_.outputs.push_back(v);
+  }
+
+  // Items are to be large: what is small is faster as a whole batch.
+  bool worthwhile() const {
+    constexpr int64_t large = 16384;  // elements
+    int64_t elements = 0;
+    bool rows = false;
+    for (uint32_t n = 0; n < graph_.node_count(); ++n) {
+      if (!part_.nodes[n]) continue;
+      const sdk::NodeView node = graph_.node(n);
+      if (batched.count(node.op_type())) return true;
+      rows = rows || ((node.op_type() == "MatMul" || node.op_type() == "Gemm") && rank(node.input(0)) == 2);
+      int64_t size = 1;
+      for (const int64_t d : node.output_value(0).shape()) size *= d < 0 ? 1 : d;
+      elements += size;
+    }
+    return elements >= large && !rows;
   }
 
   sdk::GraphView graph_;

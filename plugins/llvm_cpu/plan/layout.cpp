@@ -32,7 +32,9 @@ class LayoutChoice {
     for (const TensorId t : network_.outputs) ++wishes_[t].plain;
     for (size_t i = network_.operations.size(); i-- > 0;) collect(network_.operations[i]);
     for (const Operation& o : network_.operations)
-      if (o.outputs.size() == 1 && network_.at(o.output()).is_float() && network_.at(o.output()).size() > 0) layouts_[o.output()] = choose(o);
+      if (o.outputs.size() == 1 && o.output() != no_tensor && network_.at(o.output()).is_float() && !network_.at(o.output()).dynamic() &&
+          network_.at(o.output()).size() > 0)
+        layouts_[o.output()] = choose(o);
     return std::move(layouts_);
   }
 
@@ -44,6 +46,10 @@ class LayoutChoice {
       const TensorId t = o.inputs[i];
       if (t == no_tensor || network_.at(t).constant) continue;
       Wish& wish = wishes_[t];
+      if (o.outputs.size() == 1 && o.output() != no_tensor && network_.at(o.output()).dynamic()) {
+        ++wish.plain;
+        continue;
+      }
       const auto pass_on = [&] {
         if (is_image(dimensions(o.output())) && single_pixel(dimensions(o.output()), block_)) return;  // does not care
         wish.blocked += wishes_[o.output()].blocked > 0;

@@ -366,6 +366,7 @@ class Lowering {
   // --- operations -------------------------------------------------------------------------------------------------------------
 
   void lower(const Operation& o) {
+    if ((o.kind == Kind::product || o.kind == Kind::elementwise) && tensor(o.output()).dynamic()) return row_by_row(o);
     switch (o.kind) {
       case Kind::convolution:
         return window(o, convolution_kernel);
@@ -797,6 +798,57 @@ class Lowering {
     list_.steps.back().dynamic = details;
     details_.push_back(details);
     for (const auto& [t, place] : made) add_place(t, place);
+  }
+
+  // A tuned kernel for some rows of an operation whose rows are counted by the run.
+  void row_by_row(const Operation& o) {
+    const std::optional<Rows> rows = rows_of(network_, o);
+    if (!rows) throw std::logic_error("'" + tensor(o.output()).name + "' cannot be computed row by row");
+    auto details = std::make_shared<DynamicDetails>();
+    details->rows = rows;
+    std::vector<BufferId> arguments;
+    const auto read = [&](TensorId t) { details->inputs.push_back(value_read(t, arguments)); };
+    const int64_t columns = rows->row_bytes.back() / 4;
+    Kernel kernel;
+    if (o.kind == Kind::elementwise) {
+      Dimensions over{rows->rows}, output;
+      over.insert(over.end(), rows->tail.begin(), rows->tail.end());
+      output = row_major(over);
+      std::vector<Dimensions> strides;
+      for (size_t i = 0; i < o.inputs.size(); ++i) {
+        const TensorId t = o.inputs[i];
+        read(t);
+        if (rows->row_bytes[i]) {
+          strides.push_back(output);
+          continue;
+        }
+        Dimensions d = dimensions(t);
+        d.erase(d.begin(), std::find_if(d.begin(), d.end(), [](int64_t n) { return n != 1; }));
+        strides.push_back(broadcast(d, row_major(d), over));
+      }
+      kernel = elementwise_kernel(over, std::move(strides), output, o.expression, sizeof(float));
+    } else {
+      MatrixProduct k;
+      k.m = rows->rows, k.n = columns, k.k = rows->row_bytes[0] / 4;
+      k.a_row_stride = k.k;
+      k.constant_b = true;
+      k.bias = o.inputs[2] != no_tensor;
+      k.epilogue = epilogue_of(network_, o, 0);
+      read(o.inputs[0]);
+      const Tensor& b = tensor(o.inputs[1]);
+      const BufferId packed = weights(pack_matrix(machine_, k, {b.floats(), static_cast<size_t>(b.size())}, o.transpose_b));
+      arguments.push_back(packed);
+      details->inputs.push_back(static_cast<ValueId>(list_.values.size()));
+      list_.values.push_back({LATHE_KIND_TENSOR, LATHE_FLOAT32, packed, {b.size()}});
+      if (k.bias) read(o.inputs[2]);
+      for (size_t i = epilogue_begin; i < o.inputs.size(); ++i) read(o.inputs[i]);
+      kernel = std::move(k);
+    }
+    details->outputs.push_back(dynamic_value(o.output()));
+    step(std::move(kernel), std::move(arguments));
+    list_.steps.back().dynamic = details;
+    list_.steps.back().name += " per row group";
+    details_.push_back(details);
   }
 
   // Tells every dynamic step which values are done with it.

@@ -39,6 +39,7 @@ std::vector<uint32_t> share_in_place(const StepList& list, std::vector<Lifetime>
   std::vector<uint32_t> owner(list.storages.size());
   std::iota(owner.begin(), owner.end(), 0);
   for (uint32_t i = 0; i < list.steps.size(); ++i) {
+    if (list.steps[i].dynamic) continue;  // its output has memory of its own
     const auto* kernel = std::get_if<Elementwise>(&list.steps[i].kernel);
     const bool softmax = std::holds_alternative<Softmax>(list.steps[i].kernel);
     if (!softmax && (!kernel || kernel->expression.instructions.empty())) continue;

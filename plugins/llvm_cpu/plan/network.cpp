@@ -72,6 +72,17 @@ uint64_t Weights::add(const void* data, size_t size) {
   return offset;
 }
 
+int64_t Network::symbol(const std::string& name) {
+  const auto next = [&] { return -2 - static_cast<int64_t>(symbols.size()) - unnamed; };
+  if (name.empty()) {
+    const int64_t number = next();
+    ++unnamed;
+    return number;
+  }
+  const auto found = symbols.find(name);
+  return found != symbols.end() ? found->second : symbols.emplace(name, next()).first->second;
+}
+
 TensorId Network::add(std::string name, int32_t type, std::vector<int64_t> dimensions) {
   tensors.push_back({std::move(name), type, std::move(dimensions)});
   return static_cast<TensorId>(tensors.size() - 1);

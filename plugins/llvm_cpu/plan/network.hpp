@@ -10,7 +10,9 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -27,9 +29,9 @@ inline constexpr TensorId no_tensor = UINT32_MAX;
 
 struct Tensor {
   std::string name;
-  int32_t type = 0;  // LATHE_FLOAT32, ...
-  std::vector<int64_t> dimensions;
-  const void* data = nullptr;  // the bytes when constant (owned by the snapshot or by Network::owned), else NULL
+  int32_t type = 0;                 // LATHE_FLOAT32, ...
+  std::vector<int64_t> dimensions;  // negative: not fixed; equal numbers are equal dimensions (Network::symbol)
+  const void* data = nullptr;       // the bytes when constant (owned by the snapshot or by Network::owned), else NULL
   bool constant = false;
   const lathe_string* strings = nullptr;  // of constant strings
   int32_t kind = LATHE_KIND_TENSOR;
@@ -104,6 +106,12 @@ struct Network {
   std::vector<TensorId> inputs, outputs;
   std::deque<std::vector<float>> owned;  // constants made while planning
 
+  std::map<std::string, int64_t> symbols;  // names of dimensions that are not fixed -> their numbers
+  int64_t unnamed = 0;                     // how many dimensions without a name there are
+
+  // The number of a dimension that is not fixed; each one without a name gets its own.
+  int64_t symbol(const std::string& name);
+
   TensorId add(std::string name, int32_t type, std::vector<int64_t> dimensions);
   TensorId add_constant(std::string name, std::vector<int64_t> dimensions, std::vector<float> values);
   const Tensor& at(TensorId id) const { return tensors.at(id); }
@@ -146,6 +154,9 @@ std::vector<Generic::Attribute> read_attributes(const lathe_graph& graph, const 
 // Whether a node works on run-time values, given its tensors and operator.
 bool is_dynamic(const Network& network, const lathe_node& node);
 Operation read_dynamic(const lathe_graph& graph, const lathe_node& node, const Network& network);
+
+// How an elementwise operation or a product on run-time values is computed row by row; nullopt when it cannot be.
+std::optional<Rows> rows_of(const Network& network, const Operation& operation);
 
 void fuse(Network& network);
 

@@ -1,6 +1,8 @@
 // The order of planning.
 #include "plan/plan.hpp"
 
+#include <algorithm>
+
 #include "plan/network.hpp"
 
 namespace lathe::llvm_cpu {
@@ -11,7 +13,9 @@ std::vector<TensorInterface> interfaces(const Network& network, const std::vecto
   std::vector<TensorInterface> result;
   for (size_t i = 0; i < ids.size(); ++i) {
     const Tensor& t = network.at(ids[i]);
-    result.push_back({t.name, t.type, t.dimensions, t.symbols, t.kind, t.ranked, values[i]});
+    std::vector<int64_t> dimensions = t.dimensions;
+    for (int64_t& d : dimensions) d = std::max<int64_t>(d, -1);
+    result.push_back({t.name, t.type, std::move(dimensions), t.symbols, t.kind, t.ranked, values[i]});
   }
   return result;
 }

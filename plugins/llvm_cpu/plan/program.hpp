@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -238,6 +239,13 @@ struct ProgramValue {
 
 struct Program;
 
+// How a kernel for a fixed number of rows stands for any number of them: see RowPart in bitcode/schedule.hpp.
+struct Rows {
+  uint32_t rows = 1, lead = 0, lead_tail = 0, ones = 0, least_calls = 1;
+  std::vector<int64_t> row_bytes;  // per input, then of the output
+  std::vector<int64_t> tail;
+};
+
 // What a step on run-time values needs beyond its kernel.
 struct DynamicDetails {
   struct Body {
@@ -249,6 +257,7 @@ struct DynamicDetails {
   std::vector<ValueId> last;             // values without a buffer that no later step reads
   std::vector<Generic::Attribute> attributes;
   std::vector<Body> bodies;   // of If: then, else
+  std::optional<Rows> rows;   // the step's kernel is an emitted one then, and `inputs` are its arguments
   bool shapes_known = false;  // of everything it reads and makes: the shape function need not be called
 };
 
@@ -258,7 +267,7 @@ struct Step {
   std::string name;   // "conv2d 3x3 s1 64->64 80x80"
   std::string nodes;  // the model's nodes, joined by ','
   uint64_t flops = 0, bytes = 0;
-  std::shared_ptr<const DynamicDetails> dynamic = nullptr;  // of Dynamic kernels; `arguments` are then the buffers of its values
+  std::shared_ptr<const DynamicDetails> dynamic = nullptr;  // of steps on run-time values; `arguments` are then the buffers of its values
 };
 
 struct TensorInterface {

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "plan/batch.hpp"
 #include "plan/expression.hpp"
 #include "plan/network.hpp"
 
@@ -26,27 +27,72 @@ class Reader {
  public:
   explicit Reader(const lathe_graph& graph) : graph_(graph) {}
 
+  // A graph of which a part is run item by item: what comes before, that part as one operation, and the rest.
+  Network read_around(const BatchPart& part) {
+    start();
+    Operation items;
+    items.kind = Kind::dynamic;
+    items.action = Action::each_item;
+    items.op_type = "each item of " + part.symbol;
+    items.inputs = part.inputs;
+    items.node_inputs = items.inputs.size();
+    items.outputs = part.outputs;
+    items.inputs.insert(items.inputs.end(), part.shared.begin(), part.shared.end());
+    items.bodies.push_back({std::make_shared<Network>(Reader(graph_).read_item(part)), part.shared.size()});
+    add_nodes([&](size_t i) { return part.before[i]; });
+    push(std::move(items));
+    add_nodes([&](size_t i) { return !part.before[i] && !part.nodes[i]; });
+    return std::move(network_);
+  }
+
   // `outer` is the enclosing network of a body; what the body captures of it (no constants) is appended to `captured`.
   Network read(const Network* outer = nullptr, std::vector<TensorId>* captured = nullptr) {
-    for (size_t i = 0; i < graph_.value_count; ++i) add_value(*LATHE_AT(lathe_value, graph_.values, graph_.value_stride, i));
-    for (size_t i = 0; i < graph_.input_count; ++i) network_.inputs.push_back(graph_.inputs[i]);
+    start();
     for (size_t i = 0; outer && i < graph_.capture_count; ++i) {
       const lathe_capture& capture = graph_.captures[i];
       Tensor& inner = network_.tensors.at(capture.inner);
       const std::string name = inner.name;
       inner = outer->at(capture.outer);
       inner.name = name;
+      // Names of the enclosing graph are told apart from the body's own.
+      for (int64_t& d : inner.dimensions)
+        if (d < 0) d = network_.symbol("^" + std::to_string(d));
       if (inner.constant) continue;
       network_.inputs.push_back(capture.inner);
       captured->push_back(capture.outer);
     }
-    for (size_t i = 0; i < graph_.output_count; ++i) network_.outputs.push_back(graph_.outputs[i]);
-    note_uses();
-    for (size_t i = 0; i < graph_.node_count; ++i) add_node(*LATHE_AT(lathe_node, graph_.nodes, graph_.node_stride, i));
+    add_nodes([](size_t) { return true; });
     return std::move(network_);
   }
 
  private:
+  // Values, inputs and outputs.
+  void start() {
+    for (size_t i = 0; i < graph_.value_count; ++i) add_value(*LATHE_AT(lathe_value, graph_.values, graph_.value_stride, i));
+    network_.inputs.assign(graph_.inputs, graph_.inputs + graph_.input_count);
+    network_.outputs.assign(graph_.outputs, graph_.outputs + graph_.output_count);
+    note_uses();
+  }
+
+  template <class Wanted>
+  void add_nodes(Wanted wanted) {
+    for (size_t i = 0; i < graph_.node_count; ++i)
+      if (wanted(i)) add_node(*LATHE_AT(lathe_node, graph_.nodes, graph_.node_stride, i));
+  }
+
+  // The part for one item.
+  Network read_item(const BatchPart& part) {
+    start();
+    for (Tensor& tensor : network_.tensors)
+      for (size_t d = 0; d < tensor.symbols.size(); ++d)
+        if (tensor.dimensions[d] < 0 && tensor.symbols[d] == part.symbol) tensor.dimensions[d] = 1;
+    network_.inputs = part.inputs;
+    network_.inputs.insert(network_.inputs.end(), part.shared.begin(), part.shared.end());
+    network_.outputs = part.outputs;
+    add_nodes([&](size_t i) { return part.nodes[i]; });
+    return std::move(network_);
+  }
+
   void note_uses() {
     used_.assign(graph_.value_count, false);
     for (const TensorId t : network_.outputs) used_[t] = true;
@@ -74,8 +120,9 @@ class Reader {
       tensor.kind = value.kind;
       tensor.ranked = value.rank >= 0;
       for (int32_t d = 0; d < value.rank; ++d) {
-        tensor.dimensions.push_back(value.dimensions[d].value);
         tensor.symbols.push_back(text(value.dimensions[d].symbol));
+        const int64_t extent = value.dimensions[d].value;
+        tensor.dimensions.push_back(extent < 0 ? network_.symbol(tensor.symbols.back()) : extent);
       }
     }
     network_.tensors.push_back(std::move(tensor));
@@ -151,7 +198,10 @@ class Reader {
 
   void add_node(const lathe_node& node) {
     node_ = &node;
-    if (is_dynamic(network_, node)) return void(push(read_dynamic(graph_, node, network_)));
+    if (is_dynamic(network_, node)) {
+      if (!row_by_row()) push(read_dynamic(graph_, node, network_));
+      return;
+    }
     using Method = bool (Reader::*)();
     static const std::map<std::string_view, Method> methods = {{"Conv", &Reader::convolution},
                                                                {"ConvTranspose", &Reader::transposed_convolution},
@@ -193,6 +243,38 @@ class Reader {
       if (elementwise(op_type)) return;
     }
     generic();
+  }
+
+  // Nodes on floats with open leading dimensions that a tuned kernel can compute row by row.
+  bool row_by_row() {
+    const std::string op_type = text(node_->op_type);
+    if (node_->domain.size != 0 || node_->output_count != 1 || node_->input_count == 0) return false;
+    for (size_t i = 0; i < node_->input_count; ++i) {
+      if (in(i) == no_tensor) continue;
+      const Tensor& x = tensor(in(i));
+      if (x.kind != LATHE_KIND_TENSOR || !x.ranked || !x.is_float()) return false;
+    }
+    if (!tensor(out()).is_float() || !tensor(out()).ranked || !tensor(out()).dynamic()) return false;
+    const size_t before = network_.operations.size();
+    bool read = false;
+    if (op_type == "MatMul")
+      read = matmul();
+    else if (op_type == "Gemm")
+      read = gemm();
+    else if (op_type == "Clip")
+      read = clip();
+    else if (op_type == "Gelu")
+      read = gelu();
+    else if (op_type == "PRelu")
+      read = prelu();
+    else if (op_type == "Swish")
+      read = swish();
+    else
+      read = elementwise(op_type);
+    const auto fits = [&](const Operation& o) { return rows_of(network_, o).has_value(); };
+    if (read && std::all_of(network_.operations.begin() + static_cast<std::ptrdiff_t>(before), network_.operations.end(), fits)) return true;
+    network_.operations.resize(before);
+    return false;
   }
 
   void generic() {
@@ -719,7 +801,10 @@ class Reader {
 
 }  // namespace
 
-Network read(const lathe_graph& graph) { return Reader(graph).read(); }
+Network read(const lathe_graph& graph) {
+  const std::optional<BatchPart> part = find_batch_part(graph);
+  return part ? Reader(graph).read_around(*part) : Reader(graph).read();
+}
 
 Operation::Body read_body(const lathe_graph& body, const Network& outer, std::vector<TensorId>& captured) {
   const size_t before = captured.size();

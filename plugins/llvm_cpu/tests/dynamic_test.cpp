@@ -314,3 +314,56 @@ TEST_CASE("a rank that is not known") {
     CHECK(out[0].tensor.as<float>()[0] == -1);
   }
 }
+
+namespace {
+
+std::string weights_text(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += (i ? ", " : "") + std::to_string(static_cast<float>(i * 7 % 23 - 11) * 0.05f);
+  return text;
+}
+
+template <class Kernel>
+bool has_kernel(const Program& program) {
+  return std::any_of(program.steps.begin(), program.steps.end(), [](const Step& s) { return std::holds_alternative<Kernel>(s.kernel); });
+}
+
+}  // namespace
+
+TEST_CASE("an open batch runs item by item with the kernels of fixed shapes") {
+  Compiled c("g (float[batch, 4, 6, 6] x, float[batch, 2] other) => (y, z) <float[8, 4, 3, 3] w = {" + weights_text(288) +
+             R"(}, float[8] b = {1, 2, 3, 4, 5, 6, 7, 8}, int64[2] flat = {0, -1}> {
+    p = Conv <pads = [1, 1, 1, 1]> (x, w, b)
+    q = Relu(p)
+    r = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (q)
+    y = Reshape(r, flat)
+    z = Concat <axis = 1> (y, other)
+  })");
+  const auto found = std::find_if(c.program.steps.begin(), c.program.steps.end(), [](const Step& s) {
+    const auto* dynamic = std::get_if<Dynamic>(&s.kernel);
+    return dynamic && dynamic->action == Action::each_item;
+  });
+  REQUIRE(found != c.program.steps.end());
+  CHECK(has_kernel<Convolution>(*found->dynamic->bodies.at(0).program));
+  for (const int64_t n : {1, 3, 0}) c.compare(given(floats({n, 4, 6, 6}), floats({n, 2}, 2)));
+}
+
+TEST_CASE("products and chains with open rows run tuned kernels for some rows at a time") {
+  Compiled c("g (float[batch, length, 8] x) => (y, z) <float[8, 12] w = {" + weights_text(96) +
+             R"(}, float[12] b = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3},
+      float[12, 8] v = {)" +
+             weights_text(96) + R"(}, float[1] half = {0.5}> {
+    p = MatMul(x, w)
+    q = Add(b, p)
+    r = Sigmoid(q)
+    s = MatMul(r, v)
+    y = Add(s, x)
+    t = Mul(half, x)
+    z = Tanh(t)
+  })");
+  CHECK(has_kernel<MatrixProduct>(c.program));
+  CHECK(has_kernel<Elementwise>(c.program));
+  // Fewer rows than one call takes, exactly as many, one more, and several calls.
+  for (const std::vector<int64_t>& d : {std::vector<int64_t>{1, 1, 8}, {2, 3, 8}, {1, 24, 8}, {5, 5, 8}, {10, 130, 8}, {0, 7, 8}})
+    c.compare(given(floats(d)));
+}
