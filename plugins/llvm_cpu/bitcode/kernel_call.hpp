@@ -86,7 +86,7 @@ inline bool call_kernel(Run& run, const Frame& frame, const DynamicStep& step) {
     outputs[i] = {};
     if (step.outputs[i] == no_value) continue;
     Value& value = frame.values[step.outputs[i]];
-    value.made = false;
+    value.made = value.planned;
     outputs[i].type = static_cast<kernels::Type>(frame.schedule->values[step.outputs[i]].type);
     if (value.planned) outputs[i] = tensor_of(value);
   }

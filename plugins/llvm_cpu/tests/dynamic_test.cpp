@@ -367,3 +367,10 @@ TEST_CASE("products and chains with open rows run tuned kernels for some rows at
   for (const std::vector<int64_t>& d : {std::vector<int64_t>{1, 1, 8}, {2, 3, 8}, {1, 24, 8}, {5, 5, 8}, {10, 130, 8}, {0, 7, 8}})
     c.compare(given(floats(d)));
 }
+
+TEST_CASE("an operator whose one function serves all shapes writes to planned memory") {
+  Compiled c("g (uint8[2, 3] a, uint8[3, 2] b) => (y) { p = MatMulInteger(a, b) y = Cast <to = 1> (p) }");
+  const std::vector<uint8_t> a{1, 2, 3, 4, 5, 6}, b{1, 0, 0, 1, 2, 200};
+  const std::vector<Value> out = c.run(given(Tensor::of<uint8_t>({2, 3}, a), Tensor::of<uint8_t>({3, 2}, b)));
+  CHECK(numbers(out[0].tensor) == std::vector<float>{7, 602, 16, 1205});
+}
