@@ -7,6 +7,7 @@
 #include "core/passes/fold_constants.hpp"
 #include "core/passes/infer_types.hpp"
 #include "core/passes/inline_branches.hpp"
+#include "core/passes/merge_parallel_convolutions.hpp"
 #include "core/passes/pipeline.hpp"
 #include "core/passes/simplify_algebra.hpp"
 
@@ -68,6 +69,13 @@ std::span<const Pass> builtin_passes() {
        .leaves = {},
        .breaks = {},
        .run = [](Graph& graph, const PassSettings&) { return fold_batch_norm(graph); }},
+      {.name = "merge-parallel-convolutions",
+       .help = "Makes one convolution of several of one input whose results are added",
+       .options = {},
+       .needs = {"canonical"},
+       .leaves = {},
+       .breaks = {},
+       .run = [](Graph& graph, const PassSettings&) { return merge_parallel_convolutions(graph); }},
       {.name = "eliminate-dead-code",
        .help = "Drops nodes, optional outputs and constants that no output depends on",
        .options = {},
