@@ -285,7 +285,7 @@ inline void determinant(const Call& call) {
 namespace detail {
 // An operand of FusedMatMul as its attributes turn it: dimensions and strides.
 struct TurnedMatrix {
-  int64_t dimensions[max_rank], strides[max_rank];
+  int64_t dimensions[max_rank] = {}, strides[max_rank] = {};
   int rank;
 
   TurnedMatrix(const Tensor& x, bool transposed, bool batch_transposed) : rank(x.rank) {
