@@ -1,7 +1,8 @@
 # The plugin's data folder: per processor family the kernels and the driver as bitcode, and what the C library of that family contributes
 # to artifacts, so that compiling a model needs no compiler, linker or cross package on the machine.
 #
-#   llvm_cpu/kernels-<family>.bc  driver-<family>.bc
+#   llvm_cpu/kernels-<family>.bc  driver-<family>.bc      the driver as object code too: it is the same in every artifact
+#            driver-<family>.o
 #            kernels-x86_64-v3.bc  -v4.bc                  those of the kernels whose tiles depend on the width of vectors
 #   llvm_cpu/<family>/  libc.so.6 libm.so.6 and the loader   linked against; and run with, under qemu-user, together with
 #                       runner                               the program that runs an artifact for another processor
@@ -103,7 +104,8 @@ foreach(family ${LATHE_LLVM_CPU_FAMILIES})
   lathe_copy_data(${family} "${folders}" libc.so.6 libm.so.6 ${loader_${family}})
 
   lathe_cross_compile(${triple} ${CMAKE_CURRENT_SOURCE_DIR}/bitcode/driver.cpp ${data}/driver-${family}.bc -emit-llvm)
-  list(APPEND data_files ${data}/driver-${family}.bc)
+  lathe_cross_compile(${triple} ${CMAKE_CURRENT_SOURCE_DIR}/bitcode/driver.cpp ${data}/driver-${family}.o)
+  list(APPEND data_files ${data}/driver-${family}.bc ${data}/driver-${family}.o)
   # Simplified, but neither vectorised nor unrolled: that is for the processor that a model is compiled for.
   lathe_cross_compile(${triple} ${CMAKE_CURRENT_SOURCE_DIR}/bitcode/kernels.cpp ${data}/kernels-${family}.bc -emit-llvm -fno-vectorize
     -fno-slp-vectorize -fno-unroll-loops -DLATHE_BITCODE)

@@ -163,19 +163,30 @@ std::vector<char> compile_batch(const Batch& batch, const std::vector<const Kern
   return finish(module, *target, job, bitcode);
 }
 
-std::vector<char> compile_table(const Program& program, const std::vector<GeneratedKernel>& kernels, const std::vector<uint32_t>& of_step,
-                                const Job& job) {
+// The artifact's table, and the driver that walks it: in one module where text is asked for, else beside the object code that was made when
+// the plugin was built, since compiling the driver takes longer than many a model.
+void add_table(const Program& program, const std::vector<GeneratedKernel>& kernels, const std::vector<uint32_t>& of_step, const Job& job,
+               std::vector<std::vector<char>>& modules) {
   llvm::LLVMContext context;
   silence(context);
   const auto target = make_target_machine(job.machine, job.options.level);
-  const auto bitcode = read_bitcode(job.options.bitcode + "/driver-" + family_of(job.machine).name + ".bc");
-  auto module = llvm::parseBitcodeFile(bitcode->getMemBufferRef(), context);
-  if (!module) throw std::runtime_error("the driver's bitcode cannot be read: " + llvm::toString(module.takeError()));
-  (*module)->setModuleIdentifier("lathe_table");
-  (*module)->setSourceFileName("lathe_table");
-  prepare_module(**module, job.machine, *target);
-  generate_table(**module, program, job.machine, kernels, of_step);
-  return finish(**module, *target, job, true);
+  const std::string driver = job.options.bitcode + "/driver-" + family_of(job.machine).name;
+  std::unique_ptr<llvm::Module> module;
+  if (job.form == CodeForm::object) {
+    const auto object = read_bitcode(driver + ".o");
+    modules.emplace_back(object->getBufferStart(), object->getBufferEnd());
+    module = std::make_unique<llvm::Module>("lathe_table", context);
+  } else {
+    const auto bitcode = read_bitcode(driver + ".bc");
+    auto parsed = llvm::parseBitcodeFile(bitcode->getMemBufferRef(), context);
+    if (!parsed) throw std::runtime_error("the driver's bitcode cannot be read: " + llvm::toString(parsed.takeError()));
+    module = std::move(*parsed);
+  }
+  module->setModuleIdentifier("lathe_table");
+  module->setSourceFileName("lathe_table");
+  prepare_module(*module, job.machine, *target);
+  generate_table(*module, program, job.machine, kernels, of_step);
+  modules.push_back(finish(*module, *target, job, true));
 }
 
 }  // namespace
@@ -192,7 +203,7 @@ std::vector<std::vector<char>> generate(const Program& program, const Machine& m
 
   const std::vector<Batch> batches = batches_of(distinct.kernels);
   const size_t count = batches.size();
-  std::vector<std::vector<char>> modules(count + 1);
+  std::vector<std::vector<char>> modules(count);
   std::atomic<size_t> next = 0, done = 0;
   std::exception_ptr failure;
   std::mutex mutex;
@@ -219,7 +230,7 @@ std::vector<std::vector<char>> generate(const Program& program, const Machine& m
   threads.clear();
   if (failure) std::rethrow_exception(failure);
   if (options.cancelled && options.cancelled()) return {};
-  modules[count] = compile_table(program, kernels, distinct.of_step, job);
+  add_table(program, kernels, distinct.of_step, job, modules);
   return modules;
 }
 

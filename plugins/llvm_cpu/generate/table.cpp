@@ -246,7 +246,7 @@ void generate_table(llvm::Module& module, const Program& program, const Machine&
                 c.text("lathe " LATHE_PLUGIN_VERSION " llvm " LLVM_VERSION_STRING), c.text(machine.triple), c.text(machine.cpu),
                 c.text(demanded_features(machine)), tensor_table(c, program.inputs), tensor_table(c, program.outputs), kernel_table(c, steps),
                 c.i32(program.inputs.size()), c.i32(program.outputs.size()), c.i32(steps.size()), c.i32(0), c.i64(program.weights.size()),
-                llvm::ConstantDataArray::get(module.getContext(), check), module.getFunction("lathe_prepare"), module.getFunction("lathe_run")}),
+                llvm::ConstantDataArray::get(module.getContext(), check), symbols.function("lathe_prepare"), symbols.function("lathe_run")}),
       llvm::GlobalValue::DefaultVisibility);
 }
 

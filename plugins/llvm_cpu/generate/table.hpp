@@ -29,7 +29,8 @@ struct GeneratedKernel {
 // Every step of a program and, behind it, those of its bodies: the order of the artifact's kernels.
 std::vector<const Step*> all_steps(const Program& program);
 
-// Fills `module`, which holds the driver's bitcode. `kernel_of_step` indexes `kernels` for all_steps().
+// Fills `module`, which holds the driver's bitcode or, where the driver is linked as object code, nothing. `kernel_of_step` indexes `kernels`
+// for all_steps().
 void generate_table(llvm::Module& module, const Program& program, const Machine& machine, std::span<const GeneratedKernel> kernels,
                     std::span<const uint32_t> kernel_of_step);
 
