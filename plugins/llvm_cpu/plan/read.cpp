@@ -324,8 +324,9 @@ class Reader {
     const Dimensions& weights = dimensions(in(1));
     if (!window(o, {weights.begin() + 2, weights.end()}, dimensions(in(0)), dimensions(out()))) return false;
     const ImageShape x = image_shape(dimensions(in(0))), y = image_shape(dimensions(out()));
-    const bool no_overlap =
-        o.kernel == o.stride && o.dilation == std::array<int64_t, 2>{1, 1} && y.height == x.height * o.stride[0] && y.width == x.width * o.stride[1];
+    // Padding shifts what lands where, even when output_padding makes the size fit again.
+    const bool no_overlap = o.kernel == o.stride && o.dilation == std::array<int64_t, 2>{1, 1} && o.pad_begin == std::array<int64_t, 2>{0, 0} &&
+                            y.height == x.height * o.stride[0] && y.width == x.width * o.stride[1];
     return no_overlap && push(std::move(o));
   }
 
