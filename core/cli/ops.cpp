@@ -38,7 +38,7 @@ std::vector<const Operator*> all_operators(const Context& context, Plugins& plug
 }
 
 nlohmann::ordered_json formals(const std::vector<Formal>& list) {
-  constexpr const char* kinds[] = {"required", "optional", "variadic"};
+  constexpr const char* kinds[] = {"required", "optional", "variadic", "variadic, or none"};
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const Formal& f : list) all.push_back({{"name", f.name}, {"type", f.types}, {"kind", kinds[f.kind]}});
   return all;

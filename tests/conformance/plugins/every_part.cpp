@@ -82,8 +82,8 @@ struct Executor {
     std::ifstream in(request.path);
     std::string magic;
     if (!(in >> magic >> shape[0] >> shape[1])) throw std::runtime_error("truncated");
-    described.add_input("x", LATHE_FLOAT32, {shape[0], shape[1]});
-    described.add_output("y", LATHE_FLOAT32, {shape[0], shape[1]});
+    described.add_input("x", LATHE_FLOAT32, lathe::sdk::Shape{shape[0], shape[1]});
+    described.add_output("y", LATHE_FLOAT32, lathe::sdk::Shape{shape[0], shape[1]});
   }
   sdk::Interface& interface() { return described; }
   void run(sdk::Run& run) {
