@@ -14,6 +14,7 @@ void infer_reduce(InferenceContext& c) {
   std::vector<bool> reduced(x->size(), false);
   std::optional<std::vector<int64_t>> axes = std::vector<int64_t>();
   if (c.input(1)) axes = infer::known_integers(c, 1);
+  if (const Shape* s = infer::shape(c, 1); !axes && s && s->size() == 1 && (*s)[0] == Dimension(0)) axes.emplace();  // whatever is in it
   if (!axes) {
     if (const Shape* s = infer::shape(c, 1); keep || !s || s->size() != 1 || !(*s)[0].constant())
       return infer::set(c, keep ? std::optional(Shape(x->size())) : std::nullopt);

@@ -257,7 +257,7 @@ class Evaluation {
     const auto* function = std::get_if<Value::Function>(&callee.is);
     if (!function) fail(e.line, std::string(kind_of(callee)) + " cannot be called");
     std::map<std::string, Value> keywords;
-    for (const auto& [key, expression] : e.keywords) keywords[key] = evaluate(expression);
+    for (size_t i = 0; i < e.keywords.size(); ++i) keywords[e.keywords[i]] = evaluate(e.named[i]);
     return call_function(trace_, self_, function->name, arguments, keywords);
   }
 

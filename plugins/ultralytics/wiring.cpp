@@ -309,9 +309,9 @@ class Parser {
         while (!take(")")) {
           if (peek().kind == Word::Kind::name && at_ + 1 < line_->words.size() && line_->words[at_ + 1].text == "=" &&
               line_->words[at_ + 1].kind == Word::Kind::symbol) {
-            const std::string key = line_->words[at_].text;
+            value.keywords.push_back(line_->words[at_].text);
             at_ += 2;
-            value.keywords.emplace_back(key, expression());
+            value.named.push_back(expression());
           } else {
             value.operands.push_back(expression());
           }

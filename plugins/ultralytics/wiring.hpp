@@ -29,7 +29,8 @@ struct Expression {
   // list: elements; call: callee, then arguments; attribute, negate, invert: one; index: value, index; slice: value, begin, end (kind none
   // where left out); binary: left, right; choice: condition, then, otherwise.
   std::vector<Expression> operands;
-  std::vector<std::pair<std::string, Expression>> keywords;  // call
+  std::vector<std::string> keywords;  // call: names of the arguments that were given by name
+  std::vector<Expression> named;      // and those arguments
 };
 
 struct Statement {

@@ -458,7 +458,8 @@ std::optional<Sample> Draft::finish(bool open_dimensions) {
   if (open_dimensions) {
     for (const ValueId id : graph.inputs) {
       for (Dimension& d : *graph.value(id).type.shape)
-        if (d.constant() && random.chance(40)) d = Dimension("d" + std::to_string(random.chance(50) ? d.value : 100 + int64_t(random.below(100))));
+        if (d.constant() && random.chance(40))
+          d = Dimension("d" + std::to_string(d.value) + (random.chance(50) ? "" : "_" + std::to_string(random.below(100))));
     }
     for (const Node& node : graph.nodes)
       for (const ValueId id : node.outputs)

@@ -26,7 +26,7 @@ std::span<const Case> cases() {
     {"ch_PP-OCRv4_det_infer", "models/onnx/ch_PP-OCRv4_det_infer.onnx", "onnxruntime/ch_PP-OCRv4_det_infer", {}},
     {"ch_PP-OCRv4_rec_infer", "models/onnx/ch_PP-OCRv4_rec_infer.onnx", "onnxruntime/ch_PP-OCRv4_rec_infer", {}},
     {"openwakeword_embedding_model", "models/onnx/openwakeword_embedding_model.onnx", "onnxruntime/openwakeword_embedding_model", {}},
-    {"silero_vad_v5", "models/onnx/silero_vad_v5.onnx", "onnxruntime/silero_vad_v5", {}},
+    {"silero_vad_v5", "models/onnx/silero_vad_v5.onnx", "onnxruntime/silero_vad_v5", {}, false, true},
     {"openwakeword_melspectrogram", "models/onnx/openwakeword_melspectrogram.onnx", "onnxruntime/openwakeword_melspectrogram", {}},
     {"yolov8n_int8_qdq", "models/onnx/yolov8n_int8_qdq.onnx", "onnxruntime/yolov8n_int8_qdq", {{"boxes", 0, 1, 0, 4}, {"scores", 0, 1, 4, 84}}, true},
     {"yolov8n_int8", "models/onnx/yolov8n_int8.onnx", "onnxruntime/yolov8n_int8", {{"boxes", 0, 1, 0, 4}, {"scores", 0, 1, 4, 84}}, true},

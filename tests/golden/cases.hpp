@@ -22,6 +22,7 @@ struct Case {
   const char* folder;  // with input*.npy and output*.npy, below the golden folder
   std::vector<Part> parts;
   bool quantized = false;  // rounds differently at ties in every engine: cosine and final detections are compared
+  bool only_open = false;  // holds branches for inputs of several sizes, which do not fit a pinned one
 };
 
 std::span<const Case> cases();

@@ -250,8 +250,8 @@ class Finder {
         outputs_open = outputs_open && open(v);
         outputs_fixed = outputs_fixed && fixed(v);
       }
-      const bool plain =
-          std::none_of(node_attributes(node).begin(), node_attributes(node).end(), [](int32_t k) { return k == LATHE_ATTRIBUTE_GRAPH; });
+      const std::vector<int32_t> attributes = node_attributes(node);
+      const bool plain = std::none_of(attributes.begin(), attributes.end(), [](int32_t kind) { return kind == LATHE_ATTRIBUTE_GRAPH; });
       if (!known || !plain || node.outputs().size() == 0) continue;
       part_.nodes[n] = any_open && outputs_open && !kernel_decides_shapes(node.domain(), node.op_type()) && item_by_item(node);
       // All inputs count here, those that do not matter to shapes too.

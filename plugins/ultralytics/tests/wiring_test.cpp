@@ -28,7 +28,7 @@ TEST_CASE("statements and precedence") {
   CHECK(w.body[1].kind == Statement::Kind::loop);
   REQUIRE(w.body[1].body.size() == 1);
   CHECK(w.body[1].body[0].otherwise.size() == 1);
-  CHECK(w.body[2].value.keywords.at(0).first == "dim");
+  CHECK(w.body[2].value.keywords.at(0) == "dim");
 }
 
 TEST_CASE("a call may span lines, and names may be unpacked") {
