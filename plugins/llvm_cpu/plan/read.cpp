@@ -488,8 +488,6 @@ class Reader {
                                                          {"Tanh", Op::tanh},
                                                          {"Erf", Op::erf},
                                                          {"Sign", Op::sign},
-                                                         {"Sin", Op::sine},
-                                                         {"Cos", Op::cosine},
                                                          {"Relu", Op::relu},
                                                          {"HardSwish", Op::hard_swish}};
     static const std::map<std::string_view, Op> variadic = {{"Max", Op::maximum}, {"Min", Op::minimum}, {"Sum", Op::add}, {"Mean", Op::add}};
