@@ -10,12 +10,12 @@
 namespace lathe::infer {
 
 // Type sets of the standard (ONNX, Operators.md).
-std::vector<DataType> floats();        // float16, bfloat16, float, double
-std::vector<DataType> signed_types();  // floats and signed integers
-std::vector<DataType> integers();      // all whole-byte integer types
-std::vector<DataType> numbers();       // floats and integers
-std::vector<DataType> reducible();     // floats and 32- and 64-bit integers
-std::vector<DataType> every_type();    // what an operator that only moves elements takes
+std::vector<DataType> floats();                                      // float16, bfloat16, float, double
+std::vector<DataType> signed_types();                                // floats and signed integers
+std::vector<DataType> integers();                                    // all whole-byte integer types
+std::vector<DataType> numbers();                                     // floats and integers
+std::vector<DataType> reducible();                                   // floats and 32- and 64-bit integers
+std::vector<DataType> every_type();                                  // what an operator that only moves elements takes
 std::vector<DataType> before_bfloat16(std::vector<DataType> types);  // less bfloat16 and all that came after it: operators of older versions
 inline constexpr std::string_view int64_tensor = "tensor(int64)", float_tensor = "tensor(float)", bool_tensor = "tensor(bool)";
 

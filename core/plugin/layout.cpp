@@ -1,10 +1,10 @@
 // Checking a plugin's static tables before anything in them is used.
 #include "core/plugin/layout.hpp"
 
-#include "core/plugin/operators.hpp"
-
 #include <cctype>
 #include <set>
+
+#include "core/plugin/operators.hpp"
 
 namespace lathe {
 namespace {

@@ -254,8 +254,7 @@ Manifest describe_tables(const lathe_plugin& table) {
     for (OptionSpec& o : describe_options(b->options, b->option_count, b->option_stride)) m.options.push_back(std::move(o));
   }
   if (const auto* t = static_cast<const lathe_operators*>(table.part("operators/1"))) {
-    for (size_t i = 0; i < t->operator_count; ++i)
-      append(m.domains, {text(LATHE_AT(lathe_operator, t->operators, t->operator_stride, i)->domain)});
+    for (size_t i = 0; i < t->operator_count; ++i) append(m.domains, {text(LATHE_AT(lathe_operator, t->operators, t->operator_stride, i)->domain)});
   }
   return m;
 }

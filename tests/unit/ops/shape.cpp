@@ -60,7 +60,8 @@ TEST_CASE("indexing by hand") {
 }
 
 TEST_CASE("ones on a diagonal") {
-  CHECK(values<int32_t>(result("g () => (y) <int32[2,3] x = {7, 7, 7, 7, 7, 7}> { y = EyeLike<k = 1>(x) }")) == std::vector<int32_t>{0, 1, 0, 0, 0, 1});
+  CHECK(values<int32_t>(result("g () => (y) <int32[2,3] x = {7, 7, 7, 7, 7, 7}> { y = EyeLike<k = 1>(x) }")) ==
+        std::vector<int32_t>{0, 1, 0, 0, 0, 1});
   check_floats(result("g () => (y) <bool[2,2] x = {0, 0, 0, 0}> { y = EyeLike<dtype = 1, k = -1>(x) }"), {0, 0, 1, 0});
   check_complaint("g (float[2,3,4] x) => (y) { [\"eye\"] y = EyeLike(x) }", {"'eye'", "number of dimensions", "2"});
   check_complaint("g (float[2,3] x) => (y) { y = EyeLike<dtype = 8>(x) }", {"type", "8"});
