@@ -170,11 +170,16 @@ inline void mean(const Call& call) {
   });
 }
 
-#define LATHE_KERNELS_ELEMENTWISE_BINARY(X)                                                                                                   \
-  X("", Add, add, shapes::broadcast)                                                                                                          \
-  X("", Sub, sub, shapes::broadcast)                                                                                                          \
-  X("", Mul, mul, shapes::broadcast)                                                                                                          \
-  X("", Div, div, shapes::broadcast) X("", Mod, mod, shapes::broadcast) X("", Pow, pow, shapes::broadcast) X("", Max, max, shapes::broadcast) \
-      X("", Min, min, shapes::broadcast) X("", Sum, sum, shapes::broadcast) X("", Mean, mean, shapes::broadcast)
+#define LATHE_KERNELS_ELEMENTWISE_BINARY(X) \
+  X("", Add, add, shapes::broadcast)        \
+  X("", Sub, sub, shapes::broadcast)        \
+  X("", Mul, mul, shapes::broadcast)        \
+  X("", Div, div, shapes::broadcast)        \
+  X("", Mod, mod, shapes::broadcast)        \
+  X("", Pow, pow, shapes::broadcast)        \
+  X("", Max, max, shapes::broadcast)        \
+  X("", Min, min, shapes::broadcast)        \
+  X("", Sum, sum, shapes::broadcast)        \
+  X("", Mean, mean, shapes::broadcast)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
