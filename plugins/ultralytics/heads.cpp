@@ -12,8 +12,8 @@ constexpr float pi = 3.14159265358979323846f;
 
 class Head {
  public:
-  Head(Trace& trace, const Module& module, const std::vector<Tensor>& features, int64_t height, int64_t width, const HeadOptions& options)
-      : trace_(trace), net_(trace.net), module_(module), features_(features), height_(height), width_(width), options_(options) {}
+  Head(Trace& trace, const Module& module, const std::vector<Tensor>& features, int64_t height, const HeadOptions& options)
+      : trace_(trace), net_(trace.net), module_(module), features_(features), height_(height), options_(options) {}
 
   Outputs run() {
     const std::string name = module_.class_name(), path = module_.class_path();
@@ -328,7 +328,7 @@ class Head {
   Net& net_;
   const Module& module_;
   const std::vector<Tensor>& features_;
-  int64_t height_, width_;
+  int64_t height_;
   const HeadOptions& options_;
   Tensor anchors_, stride_;
 };
@@ -342,10 +342,10 @@ bool is_head(const Module& module) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features, int64_t height, int64_t width,
+Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features, int64_t height,
                    const HeadOptions& options) {
   const Net::Scope scope(trace.net, name);
-  return Head(trace, head, features, height, width, options).run();
+  return Head(trace, head, features, height, options).run();
 }
 
 }  // namespace lathe::ultralytics

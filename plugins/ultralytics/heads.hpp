@@ -28,8 +28,8 @@ struct Outputs {
 // Whether the class is a head, by its name.
 bool is_head(const Module& module);
 
-// `features`: the head's inputs; `height`, `width`: of the network's input, in pixels.
-Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features, int64_t height, int64_t width,
+// `features`: the head's inputs; `height`: of the network's input, in pixels.
+Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features, int64_t height,
                    const HeadOptions& options);
 
 }  // namespace lathe::ultralytics

@@ -155,7 +155,7 @@ sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable&
   }
   std::vector<Tensor> features;
   for (const int64_t from : list.back().from) features.push_back(tensor_of(net, from < 0 ? last : values[static_cast<size_t>(from)]));
-  const Outputs outputs = trace_head(trace, head, "model." + std::to_string(list.size() - 1), features, height, width, options.head);
+  const Outputs outputs = trace_head(trace, head, "model." + std::to_string(list.size() - 1), features, height, options.head);
   for (const auto& [name, tensor] : outputs.tensors) {
     net.graph.value(tensor.value).name = name;
     net.graph.add_output(tensor.value);
