@@ -20,7 +20,7 @@ Picture decode(std::string_view file) { return decode_picture(std::as_bytes(std:
 std::string bitmap(int width, int height, int bits, int palette = 0) {
   std::string h = "BM"s;
   const auto number = [&](int64_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) h += char(value >> (8 * i));
+    for (int i = 0; i < bytes; ++i) h += i < 8 ? char(value >> (8 * i)) : char(0);
   };
   number(0, 8);
   number(54 + 4 * palette, 4);
