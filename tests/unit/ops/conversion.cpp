@@ -107,6 +107,8 @@ TEST_CASE("small types: saturation, wrapping, rounding") {
   CHECK(values<uint8_t>(result("g () => (y) <float[3] x = {-9, 8, 3.9}> { y = Cast<to = 22>(x) }")) == std::vector<uint8_t>{0x87, 0x03});
   CHECK(values<uint8_t>(result("g () => (y) <int64[3] x = {-3, 17, 4294967298}> { y = Cast<to = 25>(x) }")) == std::vector<uint8_t>{0b10'01'01});
   CHECK(values<int8_t>(result("g () => (y) <int4[3] x = {-8, 7, -1}> { y = Cast<to = 3>(x) }")) == std::vector<int8_t>{-8, 7, -1});
+  // Between integers bits are dropped, not clamped.
+  CHECK(values<uint16_t>(result("g () => (y) <int2[4] x = {-2, -1, 0, 1}> { y = Cast<to = 4>(x) }")) == std::vector<uint16_t>{65534, 65535, 0, 1});
   check_floats(result("g () => (y) <uint2[3] x = {3, 0, 1}> { y = Cast<to = 1>(x) }"), {3, 0, 1});
   const std::string powers = "g () => (y) <float[3] x = {1, 1.5, 3.5}> { y = Cast<to = 24, round_mode = ";
   CHECK(values<uint8_t>(result(powers + "\"up\">(x) }")) == std::vector<uint8_t>{127, 128, 129});

@@ -56,11 +56,12 @@ void cast_plain(const Call& call, const Tensor& x, const Tensor& y) {
 
 inline bool is_small(Type type) { return type >= Type::float8e4m3fn; }
 
-// float32 holds every small float and small integer, so pairs of which one is small go by way of it (an integer's low bits: of int32), a few at a
-// time; a loop for each of the 500 pairs would be a lot of code.
+// float32 holds every small float, and int32 every small integer: pairs of which one is small go by way of one of them, a few at a time. Between
+// integers it is int32, so that bits are dropped and not clamped; a loop for each of the 500 pairs would be a lot of code.
 inline void cast_small(const Call& call, const Tensor& x, const Tensor& y, const CastRules& rules) {
   constexpr int64_t block = 64;
-  const bool to_integer = y.type == Type::int4 || y.type == Type::uint4 || y.type == Type::int2 || y.type == Type::uint2;
+  const auto small_integer = [](Type type) { return type == Type::int4 || type == Type::uint4 || type == Type::int2 || type == Type::uint2; };
+  const bool by_integers = small_integer(y.type) || (small_integer(x.type) && !is_small(y.type));
   parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
     for (int64_t at = begin; at < end; at += block) {
       const int64_t count = math::least(block, end - at);
@@ -72,7 +73,7 @@ inline void cast_small(const Call& call, const Tensor& x, const Tensor& y, const
             y.as<To>()[at + i] = convert<To>(middle[i]);
         }
       };
-      if (to_integer) {
+      if (by_integers) {
         int32_t middle[block];
         const auto fill = [&]<class From>() {
           for (int64_t i = 0; i < count; ++i) middle[i] = convert<int32_t>(x.as<const From>()[at + i]);
@@ -81,7 +82,11 @@ inline void cast_small(const Call& call, const Tensor& x, const Tensor& y, const
           dispatch<Small>(call, x.type, fill);
         else
           dispatch<Scalars>(call, x.type, fill);
-        dispatch<SmallIntegers>(call, y.type, [&]<class To>() { from_buffer.template operator()<int32_t, To>(middle); });
+        const auto drain = [&]<class To>() { from_buffer.template operator()<int32_t, To>(middle); };
+        if (is_small(y.type))
+          dispatch<SmallIntegers>(call, y.type, drain);
+        else
+          dispatch<Scalars>(call, y.type, drain);
       } else {
         float middle[block];
         const auto fill = [&]<class From>() {
