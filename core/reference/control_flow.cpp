@@ -39,15 +39,16 @@ class ScanOutput {
   void add(Datum datum) {
     if (!datum.is_tensor()) fail_node(node_, "a scan output is no tensor", "a tensor", describe(datum));
     const Tensor& tensor = datum.tensor;
+    const size_t axis = place(tensor.dimensions.size());
     if (!parts_.empty()) {
       std::vector<int64_t> dimensions = tensor.dimensions;
-      dimensions.insert(dimensions.begin() + int64_t(place(dimensions.size())), 1);
+      dimensions.insert(dimensions.begin() + int64_t(axis), 1);
       if (parts_.front().type != tensor.type || parts_.front().dimensions != dimensions)
         fail_node(node_, "a scan output has another shape than in the turn before",
                   to_string(Shape(parts_.front().dimensions.begin(), parts_.front().dimensions.end())),
                   to_string(Shape(dimensions.begin(), dimensions.end())));
     }
-    parts_.push_back(with_axis(std::move(datum.tensor), place(tensor.dimensions.size())));
+    parts_.push_back(with_axis(std::move(datum.tensor), axis));
   }
 
   Tensor done() {
