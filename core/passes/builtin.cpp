@@ -29,11 +29,19 @@ std::span<const Pass> builtin_passes() {
                     .type = "int",
                     .fallback = "16777216",
                     .choices = {},
-                    .help = "bytes up to which a folded constant may be larger than the constants it is made from"}},
+                    .help = "bytes up to which a folded constant may be larger than the constants it is made from"},
+                   {.name = "keep-quantized",
+                    .type = "bool",
+                    .fallback = "false",
+                    .choices = {},
+                    .help = "leave DequantizeLinear of constants in the graph, for targets that hold quantised weights"}},
        .needs = {"canonical", "typed"},
        .leaves = {},
        .breaks = {},
-       .run = [](Graph& graph, const PassSettings& settings) { return fold_constants(graph, static_cast<uint64_t>(settings.integer("limit"))); }},
+       .run =
+           [](Graph& graph, const PassSettings& settings) {
+             return fold_constants(graph, static_cast<uint64_t>(settings.integer("limit")), settings.flag("keep-quantized"));
+           }},
       {.name = "inline-branches",
        .help = "Replaces an If whose condition is a constant by the branch it takes",
        .options = {},

@@ -102,8 +102,8 @@ void make_constant(Value& value, Tensor tensor) {
 
 class Folder {
  public:
-  Folder(Graph& graph, uint64_t limit, const KnownElements& known)
-      : graph_(graph), limit_(limit), known_(known), output_(graph.values.size(), false) {
+  Folder(Graph& graph, uint64_t limit, bool keep_quantized, const KnownElements& known)
+      : graph_(graph), limit_(limit), keep_quantized_(keep_quantized), known_(known), output_(graph.values.size(), false) {
     for (const ValueId v : graph.outputs) output_[v] = true;
   }
 
@@ -113,10 +113,10 @@ class Folder {
       const std::vector<Graph*> bodies = subgraphs(node);
       for (size_t i = 0; i < bodies.size(); ++i) {
         hand_down(*bodies[i]);
-        changed_ |= Folder(*bodies[i], limit_, known_.bodies[n][i]).run();
+        changed_ |= Folder(*bodies[i], limit_, keep_quantized_, known_.bodies[n][i]).run();
       }
       const bool settled = (node.op_type == "Identity" && graph_.constant(node.input(0)) && is_output(node.outputs[0]));
-      if (settled) continue;
+      if (settled || (keep_quantized_ && node.domain.empty() && node.op_type == "DequantizeLinear")) continue;
       if (auto tensors = fold(graph_, node, limit_))
         settle(node, std::move(*tensors));
       else if (auto tensor = known_value(node))
@@ -178,6 +178,7 @@ class Folder {
 
   Graph& graph_;
   uint64_t limit_;
+  bool keep_quantized_;
   const KnownElements& known_;
   std::vector<bool> output_;
   bool changed_ = false;
@@ -185,6 +186,6 @@ class Folder {
 
 }  // namespace
 
-bool fold_constants(Graph& graph, uint64_t limit) { return Folder(graph, limit, known_elements(graph)).run(); }
+bool fold_constants(Graph& graph, uint64_t limit, bool keep_quantized) { return Folder(graph, limit, keep_quantized, known_elements(graph)).run(); }
 
 }  // namespace lathe

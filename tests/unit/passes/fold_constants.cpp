@@ -39,6 +39,12 @@ TEST_CASE("Shape and Size are computed from what is known of the type") {
   check_stays(fold, "g (float[2,3,N] x) => (int64[3] y, int64 z) { [s] y = Shape(x) [n] z = Size(x) }");
 }
 
+TEST_CASE("quantised constants stay quantised where that is asked for") {
+  const char* text = R"(g (float[2] x) => (float[2] y) <int8[2] q = {1, -2}, float s = {0.5}> { [d] d = DequantizeLinear(q, s) [m] y = Mul(x, d) })";
+  check_stays([](Graph& graph) { return fold_constants(graph, limit, true); }, text);
+  check_becomes(fold, text, "g (float[2] x) => (float[2] y) <float[2] d = {0.5, -1}> { [m] y = Mul(x, d) }");
+}
+
 TEST_CASE("a graph output stays the output of a node") {
   check_becomes(fold, "g () => (float[2] y) <float[2] a = {1, -2}> { [r] y = Relu(a) }",
                 "g () => (float[2] y) <float[2] y_constant = {1, 0}> { [r] y = Identity(y_constant) }");
