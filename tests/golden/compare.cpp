@@ -27,14 +27,14 @@ Range range_of(const Part& part, const Tensor& tensor) {
   return r;
 }
 
-bool part_agrees(const char* name, const Range& range, std::span<const float> found, std::span<const float> expected) {
+bool part_agrees(const char* name, double limit, const Range& range, std::span<const float> found, std::span<const float> expected) {
   double largest = 0, worst = 0;
   range.each([&](size_t i) {
     largest = std::max(largest, std::fabs(double(expected[i])));
     const double difference = std::fabs(double(found[i]) - double(expected[i]));
     worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
   });
-  const bool good = worst <= 1e-4 * largest;
+  const bool good = worst <= (limit > 0 ? limit : 1e-4 * largest);
   std::printf("%-10s largest %.6g, worst difference %.3g = %.3g of it%s\n", name, largest, worst, worst / largest, good ? "" : "  TOO FAR");
   return good;
 }
@@ -96,6 +96,42 @@ bool all_found(const std::vector<Detection>& from, const std::vector<Detection>&
   return good;
 }
 
+// Every row of `from` has its own row of the same class in `in`, within the limits of the case's parts: (corners, score). Rows within a score's limit
+// of the lowest one may have lost their place to another.
+bool rows_found(const Case& c, const Tensor& from, const Tensor& in, const char* what) {
+  const double box_limit = c.parts.at(0).limit, score_limit = c.parts.at(1).limit;
+  const std::span<const float> a = from.as<float>(), b = in.as<float>();
+  const size_t width = size_t(from.dimensions[2]), rows = a.size() / width;
+  double lowest = INFINITY, worst_box = 0, worst_score = 0;
+  for (size_t i = 0; i < rows; ++i) lowest = std::min(lowest, double(b[i * width + 4]));
+  std::vector<bool> taken(rows);
+  size_t missing = 0;
+  for (size_t i = 0; i < rows; ++i) {
+    size_t best = rows;
+    double best_box = box_limit, best_score = 0;
+    for (size_t k = 0; k < rows; ++k) {
+      if (taken[k] || a[i * width + 5] != b[k * width + 5]) continue;
+      double box = 0;
+      for (size_t p = 0; p < 4; ++p) box = std::max(box, std::fabs(double(a[i * width + p]) - double(b[k * width + p])));
+      const double score = std::fabs(double(a[i * width + 4]) - double(b[k * width + 4]));
+      if (box <= best_box && score <= score_limit) best = k, best_box = box, best_score = score;
+    }
+    if (best < rows) {
+      taken[best] = true, worst_box = std::max(worst_box, best_box), worst_score = std::max(worst_score, best_score);
+    } else if (double(a[i * width + 4]) > lowest + score_limit) {
+      ++missing;
+    }
+  }
+  std::printf("%-10s %zu rows, %zu of them missing; worst difference of boxes %.3g, of scores %.3g%s\n", what, rows, missing, worst_box, worst_score,
+              missing ? "  TOO FAR" : "");
+  return missing == 0;
+}
+
+bool rows_agree(const Case& c, const Tensor& found, const Tensor& expected) {
+  const bool complete = rows_found(c, expected, found, "expected");
+  return rows_found(c, found, expected, "found") && complete;
+}
+
 }  // namespace
 
 bool agree(const Case& c, std::span<const Tensor> found, std::span<const Tensor> expected) {
@@ -117,13 +153,17 @@ bool agree(const Case& c, std::span<const Tensor> found, std::span<const Tensor>
       good = all_found(ours, theirs) && all_found(theirs, ours) && good;
       continue;
     }
+    if (c.rows) {
+      good = rows_agree(c, found[i], expected[i]) && good;
+      continue;
+    }
     bool in_parts = false;
     for (const Part& part : c.parts) {
       if (part.output != int(i)) continue;
       in_parts = true;
-      good = part_agrees(part.name, range_of(part, expected[i]), a, b) && good;
+      good = part_agrees(part.name, part.limit, range_of(part, expected[i]), a, b) && good;
     }
-    if (!in_parts) good = part_agrees("output", Range{1, 0, found[i].size(), found[i].size(), 1}, a, b) && good;
+    if (!in_parts) good = part_agrees("output", 0, Range{1, 0, found[i].size(), found[i].size(), 1}, a, b) && good;
   }
   return good;
 }

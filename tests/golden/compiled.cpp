@@ -70,7 +70,7 @@ int run(const golden::Case& c, const std::string& target) {
   PluginSearch search;
   search.explicit_paths = {LATHE_PLUGIN_FOLDER};
   const std::unique_ptr<Plugins> plugins = Plugins::discover(search, {});
-  const Graph graph = import_model(*plugins, golden::model_path(c), {});
+  const Graph graph = import_model(*plugins, golden::model_path(c), golden::import_options(c));
   size_t position = 0;
   std::vector<ValueId> open;
   for (const ValueId id : graph.inputs)
@@ -88,6 +88,7 @@ int run(const golden::Case& c, const std::string& target) {
     std::vector<std::string> words = {LATHE_PROGRAM, "compile", golden::model_path(c), "--target", target, "-o", folder, "--verify",
                                       "off",         "--quiet"};
     words.insert(words.end(), shapes.begin(), shapes.end());
+    for (const auto& [key, value] : golden::import_options(c)) words.insert(words.end(), {"--option", key + "=" + value});
     if (const int code = start_and_wait(words); code != 0) {
       std::printf("lathe compile ended with %d\n", code);
       return false;

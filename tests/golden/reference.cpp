@@ -45,9 +45,9 @@ int run(const golden::Case& c, const char* pipeline) {
     return 77;
   }
   PluginSearch search;
-  search.explicit_paths = {LATHE_ONNX_PLUGIN};
+  search.explicit_paths = {LATHE_PLUGIN_FOLDER};
   const std::unique_ptr<Plugins> plugins = Plugins::discover(search, {});
-  Graph graph = import_model(*plugins, golden::model_path(c), {});
+  Graph graph = import_model(*plugins, golden::model_path(c), golden::import_options(c));
   if (pipeline) {
     run_passes(graph, pipeline);
   } else {
