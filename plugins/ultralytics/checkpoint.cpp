@@ -2,53 +2,20 @@
 // <root>/data/<key> each storage, little endian.
 #include "checkpoint.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <lathe/plugin.hpp>
+
+#include "file_kinds.hpp"
 
 namespace lathe::ultralytics {
 namespace {
 
 using Kind = PickleValue::Kind;
 
-struct StorageType {
-  std::string_view name;
-  int32_t type;
-  int64_t bytes;
-};
-constexpr StorageType storage_types[] = {
-    {"FloatStorage", LATHE_FLOAT32, 4},     {"DoubleStorage", LATHE_FLOAT64, 8}, {"HalfStorage", LATHE_FLOAT16, 2},
-    {"BFloat16Storage", LATHE_BFLOAT16, 2}, {"LongStorage", LATHE_INT64, 8},     {"IntStorage", LATHE_INT32, 4},
-    {"ShortStorage", LATHE_INT16, 2},       {"CharStorage", LATHE_INT8, 1},      {"ByteStorage", LATHE_UINT8, 1},
-    {"BoolStorage", LATHE_BOOL, 1},
-};
-const StorageType* storage_type(std::string_view name) {
-  for (const StorageType& s : storage_types)
-    if (s.name == name) return &s;
-  return nullptr;
-}
-
-bool is_global(const PickleValue& v, std::string_view module, std::string_view name) {
-  return v.kind == Kind::global && v.text == module && v.name == name;
-}
-
-// Dictionaries, and objects filled like one.
-const std::vector<PickleId>* pairs(const Pickle& pickle, PickleId id) {
-  if (id == no_pickle) return nullptr;
-  const PickleValue& v = pickle[id];
-  if (v.kind == Kind::dictionary) return &v.items;
-  return v.kind == Kind::call ? &v.contents : nullptr;
-}
+// Networks are a few hundred modules of a few dozen attributes; what is far beyond was made to take time.
+constexpr size_t most_modules = 65536, most_depth = 64, most_attributes = 10000, most_key = 250;
 
 }  // namespace
-
-int64_t SavedTensor::size() const {
-  int64_t n = 1;
-  for (const int64_t d : dimensions) n *= d;
-  return n;
-}
 
 void Checkpoint::refuse(std::string text, std::string hint) const {
   sdk::Diagnostic d;
@@ -58,17 +25,17 @@ void Checkpoint::refuse(std::string text, std::string hint) const {
   throw sdk::Failure(LATHE_FAILED, std::move(d));
 }
 
-Checkpoint::Checkpoint(std::string_view bytes, std::string path) : path_(std::move(path)), zip_(bytes, path_) {
+Checkpoint::Checkpoint(std::string_view bytes, std::string path) : path_(std::move(path)), zip_(expect_zip(bytes, path_), path_) {
   const std::string_view last = "data.pkl";
   const ZipFile::Member* found = nullptr;
   for (const ZipFile::Member& member : zip_.members()) {
     const std::string_view name = member.name;
     const bool named = name == last || (name.size() > last.size() && name.substr(name.size() - last.size() - 1) == "/data.pkl");
-    if (!named || std::count(name.begin(), name.end(), '/') > 1) continue;
+    if (!named) continue;
     if (found) refuse("the zip file holds two pickles");
     found = &member;
   }
-  if (!found) refuse("this zip file is no PyTorch checkpoint: it holds no data.pkl", "name a file that torch.save or Ultralytics wrote");
+  if (!found) refuse_zip_without_pickle(zip_, path_);
   if (zip_.find(found->name.substr(0, found->name.size() - last.size()) + "constants.pkl"))
     refuse("this is a TorchScript archive, which holds a program and no module tree", "name the checkpoint it was made from");
   constexpr uint64_t most_pickle = uint64_t(256) << 20;
@@ -88,117 +55,100 @@ PickleId Checkpoint::entry(std::string_view key) const {
 
 Module Checkpoint::model() const {
   for (const std::string_view key : {"ema", "model"})
-    if (const PickleId id = entry(key); id != no_pickle && is_module(id)) return Module(*this, id);
-  if (is_module(pickle_->root())) return Module(*this, pickle_->root());
-  refuse("the checkpoint holds no network, only other data",
-         "weights alone (a state_dict) do not say how the network is wired: save the whole model");
+    if (const PickleId id = entry(key); id != no_pickle && is_module(id)) return unwrapped(id);
+  if (is_module(pickle_->root())) return unwrapped(pickle_->root());
+  refuse_weights();
+}
+
+// Takes off what only holds a network: torch.nn.DataParallel and DistributedDataParallel ("module"), torch.compile ("_orig_mod"), and the YOLO,
+// AutoShape and DetectMultiBackend objects, whose "model" is the network with its own "model", the list of modules.
+Module Checkpoint::unwrapped(PickleId id) const {
+  Module model(*this, id);
+  for (size_t depth = 0; depth < 8; ++depth) {
+    std::optional<Module> inner;
+    for (const std::string_view name : {"model", "module", "_orig_mod"})
+      if (!inner) inner = model.child(name);
+    if (!inner || (!inner->child("model") && model.child("model"))) break;
+    model = *inner;
+  }
+  check_tree(model);
+  return model;
+}
+
+// Walks the modules, each once: later steps may then follow them without counting. Shared modules are fine, a module within itself is not.
+void Checkpoint::check_tree(const Module& model) const {
+  const auto damaged = [&](const std::string& what) { refuse("the network in the checkpoint is described wrongly: " + what); };
+  struct Place {
+    PickleId module;
+    const PickleIds* children;  // name, module, name, module...
+    size_t next;
+  };
+  std::map<PickleId, bool> open;  // every module that was met; true while it is being walked
+  std::vector<Place> path;
+  size_t edges = 0;
+  const auto enter = [&](PickleId id) {
+    if (const auto [met, fresh] = open.emplace(id, true); !fresh) {
+      if (met->second) damaged("a module lies within itself");
+      return;
+    }
+    if (path.size() >= most_depth) damaged("its modules lie more than " + std::to_string(most_depth) + " deep in each other");
+    const PickleValue& v = pickle_->at(id);
+    if (pickle_->at(v.items[0]).kind != Kind::global) damaged("a module's class is no name");
+    const PickleIds* children = pairs(*pickle_, find_key(*pickle_, v.state, "_modules"));
+    for (const PickleIds* held : {pairs(*pickle_, v.state), pairs(*pickle_, find_key(*pickle_, v.state, "_parameters")),
+                                  pairs(*pickle_, find_key(*pickle_, v.state, "_buffers"))})
+      if (held && held->size() / 2 > most_attributes) damaged("a module has more than " + std::to_string(most_attributes) + " attributes");
+    edges += children ? children->size() / 2 : 0;
+    if (edges > most_modules) damaged("it has more than " + std::to_string(most_modules) + " modules");
+    path.push_back({id, children, 0});
+  };
+  enter(model.id());
+  while (!path.empty()) {
+    Place& place = path.back();
+    if (!place.children || place.next + 1 >= place.children->size()) {
+      open[place.module] = false;
+      path.pop_back();
+      continue;
+    }
+    const PickleValue& name = pickle_->at((*place.children)[place.next]);
+    const PickleId child = (*place.children)[place.next + 1];
+    place.next += 2;
+    if (name.kind != Kind::text || name.text.empty() || name.text.size() > most_key || printable(name.text) != name.text)
+      damaged("the name of a module is no name");
+    if (is_module(child)) enter(child);
+  }
+}
+
+// Whatever there is instead of a network.
+void Checkpoint::refuse_weights() const {
+  std::vector<PickleId> candidates = {pickle_->root()};
+  for (const std::string_view key : {"ema", "model", "state_dict", "model_state_dict", "net"})
+    if (const PickleId id = entry(key); id != no_pickle) candidates.push_back(id);
+  for (const PickleId id : candidates) {
+    const PickleIds* held = pairs(*pickle_, id);
+    if (held && held->size() > 1 && is_tensor((*held)[1]))
+      refuse("the checkpoint holds weights only (a state_dict), which do not say how the network is wired",
+             "in Python, load them into their network and save the whole: torch.save({'model': network}, 'whole.pt')");
+  }
+  std::string keys;
+  const PickleIds* held = pairs(*pickle_, pickle_->root());
+  for (size_t i = 0; held && i + 1 < held->size() && keys.size() < 200; i += 2)
+    keys += (keys.empty() ? "" : ", ") + printable(describe(*pickle_, (*held)[i], 0), 60);
+  sdk::Diagnostic d;
+  d.text = "the checkpoint holds no network";
+  d.location = path_;
+  d.expected = "a network under 'ema' or 'model', or a network alone";
+  d.found = keys.empty() ? printable(describe(*pickle_, pickle_->root(), 1), 200) : "entries " + keys;
+  d.hint = "name a checkpoint that Ultralytics or YOLOv5 wrote while training";
+  throw sdk::Failure(LATHE_FAILED, std::move(d));
 }
 
 bool Checkpoint::is_module(PickleId id) const {
   if (id == no_pickle) return false;
   const PickleValue& v = pickle_->at(id);
-  return v.kind == Kind::call && v.state != no_pickle && find_key(*pickle_, v.state, "_modules") != no_pickle;
-}
-
-bool Checkpoint::is_tensor(PickleId id) const {
-  if (id == no_pickle) return false;
-  const PickleValue& v = pickle_->at(id);
-  if (v.kind != Kind::call) return false;
-  const PickleValue& callable = pickle_->at(v.items[0]);
-  return is_global(callable, "torch._utils", "_rebuild_tensor_v2") || is_global(callable, "torch._utils", "_rebuild_parameter");
-}
-
-std::string_view Checkpoint::storage(std::string_view key) const {
-  if (const auto found = storages_.find(key); found != storages_.end()) return found->second;
-  const ZipFile::Member* member = zip_.find(root_ + "data/" + std::string(key));
-  if (!member) refuse("the checkpoint lacks the data of storage '" + std::string(key) + "'");
-  unpacked_.push_back(std::make_unique<std::string>());
-  const std::string_view bytes = zip_.read(*member, *unpacked_.back());
-  return storages_.emplace(key, bytes).first->second;
-}
-
-SavedTensor Checkpoint::tensor(PickleId id) const {
-  const auto damaged = [&](const std::string& what) { refuse("a tensor of the checkpoint is described wrongly: " + what); };
-  // A parameter wraps a tensor.
-  for (int depth = 0; depth < 4 && is_tensor(id); ++depth) {
-    const PickleValue& v = pickle_->at(id);
-    if (!is_global(pickle_->at(v.items[0]), "torch._utils", "_rebuild_parameter")) break;
-    const PickleValue& arguments = pickle_->at(v.items[1]);
-    if (arguments.items.empty()) damaged("a parameter without a tensor");
-    id = arguments.items[0];
-  }
-  if (!is_tensor(id)) damaged("it is none");
-  const PickleValue& arguments = pickle_->at(pickle_->at(id).items[1]);
-  if (arguments.kind != Kind::tuple || arguments.items.size() < 4) damaged("too few arguments");
-  const PickleValue& reference = pickle_->at(arguments.items[0]);
-  if (reference.kind != Kind::persistent) damaged("its storage is none");
-  const PickleValue& identifier = pickle_->at(reference.items[0]);
-  if (identifier.kind != Kind::tuple || identifier.items.size() < 5) damaged("its storage is none");
-  const PickleValue &type = pickle_->at(identifier.items[1]), &key = pickle_->at(identifier.items[2]);
-  if (type.kind != Kind::global || key.kind != Kind::text) damaged("its storage is none");
-  const StorageType* storage_kind = storage_type(type.name);
-  if (!storage_kind) damaged("storages of the type '" + std::string(type.name) + "' are not known");
-
-  SavedTensor tensor;
-  tensor.type = storage_kind->type;
-  tensor.storage = storage(key.text);
-  const PickleValue& offset = pickle_->at(arguments.items[1]);
-  if (offset.kind != Kind::integer || offset.integer < 0) damaged("its offset is no number");
-  tensor.offset = offset.integer;
-  for (auto [index, list] : {std::pair{2, &tensor.dimensions}, std::pair{3, &tensor.strides}}) {
-    const PickleValue* numbers = &pickle_->at(arguments.items[static_cast<size_t>(index)]);
-    // torch.Size((...)) is a call with the tuple as its argument.
-    if (numbers->kind == Kind::call && !pickle_->at(numbers->items[1]).items.empty()) numbers = &pickle_->at(pickle_->at(numbers->items[1]).items[0]);
-    if (numbers->kind != Kind::tuple && numbers->kind != Kind::list) damaged("its shape is no list");
-    for (const PickleId n : numbers->items) {
-      if (pickle_->at(n).kind != Kind::integer || pickle_->at(n).integer < 0) damaged("its shape holds what is no size");
-      list->push_back(pickle_->at(n).integer);
-    }
-  }
-  if (tensor.dimensions.size() != tensor.strides.size() || tensor.dimensions.size() > 16) damaged("its shape and strides differ in length");
-  // The last element that it reaches must lie in its storage.
-  const int64_t elements = static_cast<int64_t>(tensor.storage.size()) / storage_kind->bytes;
-  int64_t last = tensor.offset, count = 1;
-  for (size_t i = 0; i < tensor.dimensions.size(); ++i) {
-    int64_t reach = 0;
-    if (__builtin_mul_overflow(count, tensor.dimensions[i], &count)) damaged("it has too many elements");
-    if (tensor.dimensions[i] > 0 &&
-        (__builtin_mul_overflow(tensor.dimensions[i] - 1, tensor.strides[i], &reach) || __builtin_add_overflow(last, reach, &last)))
-      damaged("it reaches outside of its storage");
-  }
-  // Strides of 0 repeat elements: memory must still be bounded by what the file holds.
-  if (count > 0 && (last >= elements || count > elements)) damaged("it reaches outside of its storage");
-  return tensor;
-}
-
-bool Checkpoint::expected_global(std::string_view global) {
-  static constexpr std::string_view prefixes[] = {"torch.nn.modules.", "ultralytics.nn.", "ultralytics.utils.",   "ultralytics.yolo.utils.",
-                                                  "models.common.",    "models.yolo.",    "models.experimental.", "utils."};
-  static constexpr std::string_view names[] = {"collections.OrderedDict",
-                                               "collections.defaultdict",
-                                               "__builtin__.set",
-                                               "builtins.set",
-                                               "__builtin__.dict",
-                                               "torch.Size",
-                                               "torch.device",
-                                               "torch._utils._rebuild_tensor_v2",
-                                               "torch._utils._rebuild_parameter",
-                                               "numpy.core.multiarray.scalar",
-                                               "numpy._core.multiarray.scalar",
-                                               "numpy.dtype",
-                                               "_codecs.encode",
-                                               "pathlib.PosixPath",
-                                               "pathlib.WindowsPath",
-                                               "types.SimpleNamespace",
-                                               "argparse.Namespace",
-                                               "datetime.datetime"};
-  if (std::find(std::begin(names), std::end(names), global) != std::end(names)) return true;
-  for (const std::string_view prefix : prefixes)
-    if (global.substr(0, prefix.size()) == prefix) return true;
-  if (global.substr(0, 6) != "torch.") return false;
-  const std::string_view rest = global.substr(6);
-  static constexpr std::string_view types[] = {"float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool"};
-  return storage_type(rest) || std::find(std::begin(types), std::end(types), rest) != std::end(types);
+  if (v.kind != Kind::call || v.state == no_pickle) return false;
+  const PickleIds* held = pairs(*pickle_, v.state);
+  return held && held->size() / 2 <= most_attributes && find_key(*pickle_, v.state, "_modules") != no_pickle;
 }
 
 // ---- modules ----------------------------------------------------------------------------------------------------------------------
@@ -273,65 +223,6 @@ std::vector<int64_t> Module::integers(std::string_view name, size_t count, int64
     throw sdk::Failure(LATHE_FAILED, std::move(d));
   }
   return values;
-}
-
-// ---- plain values -----------------------------------------------------------------------------------------------------------------
-
-std::optional<double> number(const Pickle& pickle, PickleId id) {
-  const PickleValue& v = pickle[id];
-  if (v.kind == Kind::boolean || v.kind == Kind::integer) return static_cast<double>(v.integer);
-  if (v.kind == Kind::real) return v.real;
-  return std::nullopt;
-}
-
-std::optional<std::string> text(const Pickle& pickle, PickleId id) {
-  const PickleValue& v = pickle[id];
-  if (v.kind != Kind::text) return std::nullopt;
-  return std::string(v.text);
-}
-
-std::string describe(const Pickle& pickle, PickleId id, int depth) {
-  const PickleValue& v = pickle[id];
-  const auto joined = [&](const std::vector<PickleId>& items, bool keyed) {
-    std::string list;
-    for (size_t i = 0; i < items.size(); ++i) {
-      if (i) list += keyed && i % 2 ? ": " : ", ";
-      list += depth > 0 ? describe(pickle, items[i], depth - 1) : "...";
-      if (list.size() > 20000) return list + "...";
-    }
-    return list;
-  };
-  switch (v.kind) {
-    case Kind::none:
-      return "None";
-    case Kind::boolean:
-      return v.integer ? "True" : "False";
-    case Kind::integer:
-      return std::to_string(v.integer);
-    case Kind::real: {
-      std::array<char, 40> buffer{};
-      std::snprintf(buffer.data(), buffer.size(), "%.6g", v.real);
-      return buffer.data();
-    }
-    case Kind::text:
-      return std::string(v.text.substr(0, 4096));
-    case Kind::bytes:
-    case Kind::big:
-      return "<" + std::to_string(v.text.size()) + " bytes>";
-    case Kind::tuple:
-    case Kind::list:
-    case Kind::set:
-      return "[" + joined(v.items, false) + "]";
-    case Kind::dictionary:
-      return "{" + joined(v.items, true) + "}";
-    case Kind::global:
-      return std::string(v.text) + "." + std::string(v.name);
-    case Kind::call:
-      return pickle[v.items[0]].kind == Kind::global ? "<" + describe(pickle, v.items[0], 0) + ">" : "<object>";
-    case Kind::persistent:
-      return "<storage>";
-  }
-  return {};
 }
 
 }  // namespace lathe::ultralytics

@@ -1,6 +1,7 @@
 // A checkpoint as torch.save writes it: the pickle, the storages beside it, and the module tree that the two describe.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,18 +10,11 @@
 #include <vector>
 
 #include "pickle.hpp"
+#include "saved_tensor.hpp"
+#include "values.hpp"
 #include "zip_file.hpp"
 
 namespace lathe::ultralytics {
-
-// A tensor of the checkpoint; its elements lie in the file.
-struct SavedTensor {
-  int32_t type = 0;                          // LATHE_FLOAT16, ...
-  std::vector<int64_t> dimensions, strides;  // in elements
-  int64_t offset = 0;                        // of the first element in its storage
-  std::string_view storage;                  // all of the storage's bytes
-  int64_t size() const;
-};
 
 class Checkpoint;
 
@@ -62,7 +56,8 @@ class Checkpoint {
   const std::string& path() const { return path_; }
   // The entry of the checkpoint's dictionary; no_pickle when it is absent or None.
   PickleId entry(std::string_view key) const;
-  // The network: `ema` where it is set, as Ultralytics prefers it, else `model`. Throws when there is none.
+  // The network: `ema` where it is set, as Ultralytics prefers it, else `model`; what wraps it (DataParallel, a YOLO object) is taken off. Its
+  // tree of modules was walked and is no deeper and no larger than a network's. Throws when there is none.
   Module model() const;
 
   bool is_module(PickleId id) const;
@@ -73,6 +68,10 @@ class Checkpoint {
   static bool expected_global(std::string_view global);
 
  private:
+  struct TensorCall {
+    std::string_view function;
+    const PickleIds* arguments;
+  };
   std::string path_;
   ZipFile zip_;
   std::string root_;          // of the members' names, with a slash
@@ -80,13 +79,21 @@ class Checkpoint {
   std::unique_ptr<Pickle> pickle_;
   mutable std::vector<std::unique_ptr<std::string>> unpacked_;
   mutable std::map<std::string, std::string_view, std::less<>> storages_;
-  std::string_view storage(std::string_view key) const;
-  [[noreturn]] void refuse(std::string text, std::string hint = {}) const;
-};
+  mutable std::map<PickleId, std::string_view> arrays_;  // of numpy
+  mutable uint64_t copied_ = 0;
 
-// A value as text, for people: numbers, texts, and lists and dictionaries of them.
-std::string describe(const Pickle& pickle, PickleId id, int depth = 4);
-std::optional<double> number(const Pickle& pickle, PickleId id);  // of booleans, integers, reals
-std::optional<std::string> text(const Pickle& pickle, PickleId id);
+  // checkpoint.cpp
+  Module unwrapped(PickleId id) const;
+  void check_tree(const Module& model) const;
+  [[noreturn]] void refuse_weights() const;
+  [[noreturn]] void refuse(std::string text, std::string hint = {}) const;
+  // saved_tensor.cpp
+  std::string_view storage(std::string_view key) const;
+  TensorCall unwrap_tensor(PickleId id) const;
+  std::vector<int64_t> sizes(PickleId id) const;
+  int64_t tensor_of_numpy(const PickleIds& arguments, SavedTensor& tensor) const;
+  std::string_view array_bytes(PickleId id) const;
+  [[noreturn]] void refuse_tensor(const std::string& what) const;
+};
 
 }  // namespace lathe::ultralytics

@@ -18,6 +18,9 @@ float half_to_float(uint16_t bits) {
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude << 13) * 0x1p+112f));
 }
 
+bool is_real(int32_t type) { return type == LATHE_FLOAT32 || type == LATHE_FLOAT64 || type == LATHE_FLOAT16 || type == LATHE_BFLOAT16; }
+int64_t bytes_of(int32_t real) { return real == LATHE_FLOAT64 ? 8 : real == LATHE_FLOAT32 ? 4 : 2; }
+
 template <class T>
 T element(const char* bytes, int64_t index) {
   T value;
@@ -75,6 +78,12 @@ std::vector<int64_t> as_integers(const SavedTensor& t) {
       return convert<int64_t, int16_t>(t, plain);
     case LATHE_INT8:
       return convert<int64_t, int8_t>(t, plain);
+    case LATHE_UINT16:
+      return convert<int64_t, uint16_t>(t, plain);
+    case LATHE_UINT32:
+      return convert<int64_t, uint32_t>(t, plain);
+    case LATHE_UINT64:
+      return convert<int64_t, uint64_t>(t, plain);
     default:
       return convert<int64_t, uint8_t>(t, plain);
   }
@@ -116,16 +125,32 @@ Tensor Net::input(std::string name, std::vector<int64_t> shape) {
   return t;
 }
 
+// Views may repeat elements (a stride of 0, or many views of one storage), and integers grow eightfold: a small file must not become a large
+// graph that way. Networks do so with a few thousand elements at most.
+void Net::count_elements(const SavedTensor& saved) {
+  constexpr int64_t most_repeated = int64_t(1) << 21;
+  const bool real = is_real(saved.type);
+  const int64_t held = static_cast<int64_t>(saved.storage.size()) / (real ? bytes_of(saved.type) : INT64_MAX);
+  int64_t& used = used_elements_[saved.storage.data()];
+  const int64_t before = std::max<int64_t>(used - held, 0);
+  used += saved.size();
+  repeated_elements_ += std::max<int64_t>(used - held, 0) - before;
+  if (repeated_elements_ > most_repeated)
+    refuse(LATHE_FAILED, "the weights repeat the elements of their storages more than any network does",
+           "if the file is to be trusted, save the network again with contiguous weights");
+}
+
 Tensor Net::constant(const std::string& name, const SavedTensor& saved) {
   // Shared weights stay shared.
   std::string key = std::to_string(reinterpret_cast<uintptr_t>(saved.storage.data())) + ":" + std::to_string(saved.offset);
   for (const auto* list : {&saved.dimensions, &saved.strides})
     for (const int64_t n : *list) key += "," + std::to_string(n);
   if (const auto found = constants_.find(key); found != constants_.end()) return found->second;
+  count_elements(saved);
   Tensor t;
   t.shape = saved.dimensions;
   const std::string full = path_ + "." + name;
-  const bool real = saved.type == LATHE_FLOAT32 || saved.type == LATHE_FLOAT64 || saved.type == LATHE_FLOAT16 || saved.type == LATHE_BFLOAT16;
+  const bool real = is_real(saved.type);
   t.type = real ? LATHE_FLOAT32 : LATHE_INT64;
   t.value = graph.add_constant(full, real ? sdk::TensorData::of<float>(LATHE_FLOAT32, t.shape, as_floats(saved))
                                           : sdk::TensorData::of<int64_t>(LATHE_INT64, t.shape, as_integers(saved)));

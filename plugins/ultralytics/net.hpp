@@ -78,9 +78,12 @@ class Net {
 
  private:
   std::string fresh(const std::string& op_type);
+  void count_elements(const SavedTensor& saved);
   std::string path_;
   std::map<std::string, int> used_;
   std::map<std::string, Tensor> scalars_, constants_;
+  std::map<const char*, int64_t> used_elements_;  // of each storage: how many were made into constants
+  int64_t repeated_elements_ = 0;                 // beyond what the storages hold
   std::map<std::string, int> names_;
 };
 

@@ -61,7 +61,10 @@ int64_t trained_size(const Checkpoint& checkpoint) {
     if (size == no_pickle) continue;
     const std::vector<int64_t> sizes = places(pickle, size);
     const int64_t largest = sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
-    if (largest >= 8 && largest <= 16384) return largest;
+    if (largest < 8 || largest > 8192)
+      refuse(checkpoint, LATHE_FAILED, "the checkpoint says that it was trained with images of the size " + std::to_string(largest),
+             "say which size is meant with --option imgsz=N, or with --width and --height");
+    return largest;
   }
   return 640;
 }
@@ -72,15 +75,21 @@ std::vector<std::string> class_names(const Checkpoint& checkpoint, const Module&
   std::vector<std::string> names;
   if (id == no_pickle) return names;
   const PickleValue& v = pickle[id];
+  constexpr size_t most_name = 500;
+  const auto name_of = [&](PickleId item, const std::string& otherwise) {
+    const PickleValue& name = pickle[item];
+    return name.kind == Kind::text ? printable(name.text, most_name) : otherwise;
+  };
+  if (v.items.size() > 2 * 65536) refuse(checkpoint, LATHE_FAILED, "the checkpoint has more than 65,536 class names");
   if (v.kind == Kind::list || v.kind == Kind::tuple) {
-    for (const PickleId item : v.items) names.push_back(text(pickle, item).value_or("class" + std::to_string(names.size())));
+    for (const PickleId item : v.items) names.push_back(name_of(item, "class" + std::to_string(names.size())));
   } else if (v.kind == Kind::dictionary) {
     for (size_t i = 0; i + 1 < v.items.size(); i += 2) {
       const double key = number(pickle, v.items[i]).value_or(-1);
       if (key < 0 || key >= 65536 || key != std::floor(key)) continue;
       const auto index = static_cast<size_t>(key);
       while (names.size() <= index) names.push_back("class" + std::to_string(names.size()));
-      names[index] = text(pickle, v.items[i + 1]).value_or(names[index]);
+      names[index] = name_of(v.items[i + 1], names[index]);
     }
   }
   return names;
@@ -124,7 +133,8 @@ sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable&
     }
     throw sdk::Failure(LATHE_UNSUPPORTED, std::move(problems));
   }
-  const int64_t size = trained_size(checkpoint), height = options.height ? options.height : size, width = options.width ? options.width : size;
+  const int64_t size = options.height && options.width ? 0 : trained_size(checkpoint);
+  const int64_t height = options.height ? options.height : size, width = options.width ? options.width : size;
   const Module& head = list.back().module;
   if (!is_head(head))
     refuse(checkpoint, LATHE_UNSUPPORTED, "the network ends in a module of class " + head.class_path() + ", which is no head that is known");

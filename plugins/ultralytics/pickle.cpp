@@ -7,22 +7,47 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <lathe/plugin.hpp>
-#include <set>
-#include <span>
-#include <unordered_map>
+#include <map>
 
 namespace lathe::ultralytics {
 
 namespace {
-constexpr size_t most_values = 1u << 25;  // a checkpoint has some ten thousand
-constexpr PickleId mark = no_pickle;      // on the stack only
+// What no checkpoint comes near: the largest networks, saved with their optimizer, make some hundred thousand values.
+constexpr uint64_t most_memory = uint64_t(32) << 20;  // of values and their elements
+constexpr size_t most_stack = 1u << 20, most_memo = 1u << 20, most_globals = 10000, most_name = 500;
+constexpr PickleId mark = no_pickle;  // on the stack only
+constexpr uint64_t heap_overhead = 16;
+
+bool printable(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
 }  // namespace
+
+uint64_t PickleIds::append(std::span<const PickleId> ids) {
+  uint64_t taken = 0;
+  if (ids.size() > capacity_ - size_) {
+    const uint64_t wanted = std::max<uint64_t>(uint64_t(size_) + ids.size(), uint64_t(capacity_) + capacity_ / 2);
+    if (wanted >= no_pickle) throw std::bad_alloc();
+    auto* larger = new PickleId[wanted];
+    std::copy(begin(), end(), larger);
+    if (capacity_ > most_within) delete[] held_.list;
+    taken = (wanted - (capacity_ > most_within ? capacity_ : 0)) * sizeof(PickleId) + (capacity_ > most_within ? 0 : heap_overhead);
+    held_.list = larger;
+    capacity_ = static_cast<uint32_t>(wanted);
+  }
+  std::copy(ids.begin(), ids.end(), capacity_ > most_within ? held_.list + size_ : held_.within + size_);
+  size_ += static_cast<uint32_t>(ids.size());
+  return taken;
+}
 
 class PickleMachine {
  public:
-  PickleMachine(Pickle& pickle, std::string_view bytes, const std::string& path) : pickle_(pickle), bytes_(bytes), path_(path) {}
+  PickleMachine(Pickle& pickle, std::string_view bytes, const std::string& path) : pickle_(pickle), bytes_(bytes), path_(path) {
+    // Memory that is not touched costs nothing, and growing would hold everything twice.
+    pickle_.values_.reserve(std::min<uint64_t>(bytes.size(), most_memory / sizeof(PickleValue)));
+    stack_.reserve(std::min<uint64_t>(bytes.size(), most_stack));
+  }
 
   void run() {
     while (step()) {
@@ -66,13 +91,28 @@ class PickleMachine {
 
   // ---- values and the stack -------------------------------------------------------------------------------------------------------
 
+  void charge(uint64_t bytes) {
+    memory_ += bytes;
+    if (memory_ > most_memory) refuse("it makes more values than any checkpoint does");
+  }
+  void push(PickleId id) {
+    if (stack_.size() >= most_stack) refuse("it stacks more values than any checkpoint does");
+    stack_.push_back(id);
+  }
   PickleValue& make(Kind kind) {
-    if (pickle_.values_.size() >= most_values) refuse("it makes more values than any checkpoint does");
-    stack_.push_back(static_cast<PickleId>(pickle_.values_.size()));
+    charge(sizeof(PickleValue));
+    push(static_cast<PickleId>(pickle_.values_.size()));
     PickleValue& value = pickle_.values_.emplace_back();
     value.kind = kind;
     return value;
   }
+  // Values that have no identity and cannot change are made once.
+  void make_shared(PickleId& shared, Kind kind, int64_t integer = 0) {
+    if (shared != no_pickle) return push(shared);
+    make(kind).integer = integer;
+    shared = stack_.back();
+  }
+  void make_small(uint64_t number) { make_shared(small_[number], Kind::integer, static_cast<int64_t>(number)); }
   void make_integer(int64_t number) { make(Kind::integer).integer = number; }
   void make_text(Kind kind, std::string_view text) { make(kind).text = text; }
   PickleValue& value(PickleId id) { return pickle_.values_[id]; }
@@ -87,22 +127,25 @@ class PickleMachine {
     if (stack_.empty() || stack_.back() == mark) refuse("it takes a value where there is none");
     return stack_.back();
   }
-  std::vector<PickleId> pop_to_mark() {
+  // Valid until the next value is pushed.
+  std::span<const PickleId> pop_to_mark() {
     size_t begin = stack_.size();
     while (begin > 0 && stack_[begin - 1] != mark) --begin;
     if (begin == 0) refuse("a mark is missing");
-    std::vector<PickleId> items(stack_.begin() + static_cast<ptrdiff_t>(begin), stack_.end());
+    const std::span<const PickleId> items(stack_.data() + begin, stack_.size() - begin);
     stack_.resize(begin - 1);
     return items;
   }
-  void collect(Kind kind, std::vector<PickleId> items) {
+  void collect(Kind kind, std::span<const PickleId> items) {
     if (kind == Kind::dictionary && items.size() % 2) refuse("a dictionary has a key without a value");
-    make(kind).items = std::move(items);
+    PickleIds held;
+    charge(held.append(items));
+    make(kind).items = std::move(held);
   }
   void collect(Kind kind, size_t count) {
-    std::vector<PickleId> items(count);
+    std::array<PickleId, 3> items{};
     for (size_t i = count; i-- > 0;) items[i] = pop();
-    collect(kind, std::move(items));
+    collect(kind, std::span(items).first(count));
   }
   void call(PickleId callable, PickleId arguments) { make(Kind::call).items = {callable, arguments}; }
 
@@ -111,14 +154,19 @@ class PickleMachine {
     PickleValue& v = value(target);
     if (v.kind != kind && v.kind != Kind::call) refuse("it adds elements to what can hold none");
     auto& held = v.kind == Kind::call ? v.contents : v.items;
-    held.insert(held.end(), items.begin(), items.end());
+    charge(held.append(items));
   }
 
-  void remember(uint64_t index) { memo_[index] = top(); }
+  void remember(uint64_t index) {
+    const PickleId id = top();
+    if (index >= most_memo) refuse("it remembers more values than any checkpoint does");
+    if (index >= memo_.size()) memo_.resize(index + 1, no_pickle);
+    remembered_ += memo_[index] == no_pickle;
+    memo_[index] = id;
+  }
   void recall(uint64_t index) {
-    const auto found = memo_.find(index);
-    if (found == memo_.end()) refuse("it recalls a value that it never remembered");
-    stack_.push_back(found->second);
+    if (index >= memo_.size() || memo_[index] == no_pickle) refuse("it recalls a value that it never remembered");
+    push(memo_[index]);
   }
 
   uint64_t decimal(std::string_view text) {
@@ -137,6 +185,7 @@ class PickleMachine {
       make(Kind::boolean).integer = text == "01";
       return;
     }
+    if (text.size() > 32) refuse("an integer is longer than 64 bits");
     const std::string terminated(text);
     char* end = nullptr;
     errno = 0;
@@ -152,6 +201,7 @@ class PickleMachine {
     make_integer(number);
   }
   void decimal_real(std::string_view text) {
+    if (text.size() > 400) refuse("a number is expected");
     const std::string terminated(text);
     char* end = nullptr;
     const double number = std::strtod(terminated.c_str(), &end);
@@ -173,9 +223,15 @@ class PickleMachine {
     return text.substr(1, text.size() - 2);
   }
   void global(std::string_view module, std::string_view name) {
+    if (module.size() > most_name || name.size() > most_name) refuse("the name of a class or function is longer than any is");
+    if (!printable(module) || !printable(name)) refuse("the name of a class or function holds control characters");
+    const auto [known, fresh] = globals_.emplace(std::pair(module, name), no_pickle);
+    if (!fresh) return push(known->second);
+    if (globals_.size() > most_globals) refuse("it names more classes and functions than any checkpoint does");
     PickleValue& v = make(Kind::global);
     v.text = module;
     v.name = name;
+    known->second = stack_.back();
   }
 
   bool step() {
@@ -191,7 +247,7 @@ class PickleMachine {
         if (unsigned_number(8) > bytes_.size() - at_) refuse("a frame is longer than the pickle");
         break;
       case '(':  // MARK
-        stack_.push_back(mark);
+        push(mark);
         break;
       case '0':  // POP, of a mark too
         if (stack_.empty()) refuse("it takes a value where there is none");
@@ -201,15 +257,17 @@ class PickleMachine {
         pop_to_mark();
         break;
       case '2':  // DUP
-        stack_.push_back(top());
+        push(top());
         break;
 
       case 'N':
-        make(Kind::none);
+        make_shared(none_, Kind::none);
         break;
       case 0x88:  // NEWTRUE
+        make_shared(true_, Kind::boolean, 1);
+        break;
       case 0x89:  // NEWFALSE
-        make(Kind::boolean).integer = static_cast<unsigned char>(opcode) == 0x88;
+        make_shared(false_, Kind::boolean, 0);
         break;
       case 'I':
         decimal_integer(line(), true);
@@ -221,7 +279,7 @@ class PickleMachine {
         make_integer(static_cast<int32_t>(unsigned_number(4)));
         break;
       case 'K':  // BININT1
-        make_integer(static_cast<int64_t>(unsigned_number(1)));
+        make_small(unsigned_number(1));
         break;
       case 'M':  // BININT2
         make_integer(static_cast<int64_t>(unsigned_number(2)));
@@ -272,7 +330,7 @@ class PickleMachine {
         break;
 
       case ')':  // EMPTY_TUPLE
-        make(Kind::tuple);
+        make_shared(empty_tuple_, Kind::tuple);
         break;
       case ']':  // EMPTY_LIST
         make(Kind::list);
@@ -306,12 +364,12 @@ class PickleMachine {
         break;
       }
       case 'e': {  // APPENDS
-        const std::vector<PickleId> items = pop_to_mark();
+        const std::span<const PickleId> items = pop_to_mark();
         add(Kind::list, top(), items);
         break;
       }
       case 0x90: {  // ADDITEMS
-        const std::vector<PickleId> items = pop_to_mark();
+        const std::span<const PickleId> items = pop_to_mark();
         add(Kind::set, top(), items);
         break;
       }
@@ -321,7 +379,7 @@ class PickleMachine {
         break;
       }
       case 'u': {  // SETITEMS
-        const std::vector<PickleId> items = pop_to_mark();
+        const std::span<const PickleId> items = pop_to_mark();
         if (items.size() % 2) refuse("a dictionary has a key without a value");
         add(Kind::dictionary, top(), items);
         break;
@@ -346,25 +404,25 @@ class PickleMachine {
       }
       case 0x92: {  // NEWOBJ_EX: the keyword arguments are kept as contents
         const PickleId keywords = pop(), arguments = pop(), callable = pop();
+        if (value(keywords).kind != Kind::dictionary) refuse("keyword arguments are no dictionary");
         call(callable, arguments);
-        value(top()).contents = value(keywords).items;
+        PickleValue& made = value(top());
+        charge(made.contents.append({value(keywords).items.begin(), value(keywords).items.size()}));
         break;
       }
       case 'i': {  // INST
         const std::string_view module = line(), name = line();
-        std::vector<PickleId> arguments = pop_to_mark();
+        collect(Kind::tuple, pop_to_mark());
+        const PickleId arguments = pop();
         global(module, name);
-        const PickleId callable = pop();
-        collect(Kind::tuple, std::move(arguments));
-        call(callable, pop());
+        call(pop(), arguments);
         break;
       }
       case 'o': {  // OBJ
-        std::vector<PickleId> items = pop_to_mark();
+        const std::span<const PickleId> items = pop_to_mark();
         if (items.empty()) refuse("a class is missing");
         const PickleId callable = items.front();
-        items.erase(items.begin());
-        collect(Kind::tuple, std::move(items));
+        collect(Kind::tuple, items.subspan(1));
         call(callable, pop());
         break;
       }
@@ -393,7 +451,7 @@ class PickleMachine {
         remember(unsigned_number(4));
         break;
       case 0x94:  // MEMOIZE
-        remember(memo_.size());
+        remember(remembered_);
         break;
       case 'g':  // GET
         recall(decimal(line()));
@@ -418,28 +476,39 @@ class PickleMachine {
   Pickle& pickle_;
   std::string_view bytes_;
   const std::string& path_;
-  uint64_t at_ = 0, opcode_at_ = 0;
-  std::vector<PickleId> stack_;
-  std::unordered_map<uint64_t, PickleId> memo_;
+  uint64_t at_ = 0, opcode_at_ = 0, memory_ = 0;
+  std::vector<PickleId> stack_, memo_;  // of the memo: no_pickle where nothing was remembered
+  uint64_t remembered_ = 0;
+  PickleId none_ = no_pickle, true_ = no_pickle, false_ = no_pickle, empty_tuple_ = no_pickle;
+  std::vector<PickleId> small_ = std::vector<PickleId>(256, no_pickle);  // the integers 0 to 255
+  std::map<std::pair<std::string_view, std::string_view>, PickleId> globals_;
 };
 
 Pickle::Pickle(std::string_view bytes, std::string path) { PickleMachine(*this, bytes, path).run(); }
 
 std::vector<std::string> Pickle::globals() const {
-  std::set<std::string> names;
+  std::vector<std::string> names;
   for (const PickleValue& v : values_)
-    if (v.kind == PickleValue::Kind::global) names.insert(std::string(v.text) + "." + std::string(v.name));
-  return {names.begin(), names.end()};
+    if (v.kind == PickleValue::Kind::global) names.push_back(std::string(v.text) + "." + std::string(v.name));
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+const PickleIds* pairs(const Pickle& pickle, PickleId id) {
+  if (id == no_pickle) return nullptr;
+  const PickleValue& v = pickle[id];
+  if (v.kind == PickleValue::Kind::dictionary) return &v.items;
+  if (v.kind != PickleValue::Kind::call) return nullptr;
+  if (!v.contents.empty() || v.state == no_pickle || pickle[v.state].kind != PickleValue::Kind::dictionary) return &v.contents;
+  return &pickle[v.state].items;
 }
 
 PickleId find_key(const Pickle& pickle, PickleId dictionary, std::string_view key) {
-  if (dictionary == no_pickle) return no_pickle;
-  const PickleValue& v = pickle[dictionary];
-  if (v.kind != PickleValue::Kind::dictionary && v.kind != PickleValue::Kind::call) return no_pickle;
-  const auto& items = v.kind == PickleValue::Kind::call ? v.contents : v.items;
-  for (size_t i = 0; i + 1 < items.size(); i += 2) {
-    const PickleValue& k = pickle[items[i]];
-    if (k.kind == PickleValue::Kind::text && k.text == key) return items[i + 1];
+  const PickleIds* items = pairs(pickle, dictionary);
+  for (size_t i = 0; items && i + 1 < items->size(); i += 2) {
+    const PickleValue& k = pickle[(*items)[i]];
+    if (k.kind == PickleValue::Kind::text && k.text == key) return (*items)[i + 1];
   }
   return no_pickle;
 }

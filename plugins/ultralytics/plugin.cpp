@@ -27,35 +27,6 @@ int recognise_head(const sdk::FileHead& head) {
   return named ? 30 : 0;  // to say what it is instead
 }
 
-// What is named .pt and is no zip file: a sentence about what it is.
-[[noreturn]] void refuse_format(std::string_view bytes, const std::string& path) {
-  sdk::Diagnostic d;
-  d.location = path;
-  const auto begins = [&](std::string_view magic) { return bytes.substr(0, magic.size()) == magic; };
-  if (bytes.size() > 2 && bytes[0] == '\x80' && static_cast<unsigned char>(bytes[1]) <= 5) {
-    d.text = "this is a checkpoint in PyTorch's old form (before version 1.6), which is not read";
-    d.hint = "load and save it once with a newer PyTorch: torch.save writes the zip form";
-  } else if (begins("7z\xbc\xaf\x27\x1c")) {
-    d.text = "this is a 7z archive and no checkpoint";
-    d.hint = "unpack it first";
-  } else if (begins("\x1f\x8b")) {
-    d.text = "this is a gzip file and no checkpoint";
-    d.hint = "unpack it first";
-  } else if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
-    d.text = "this is a tar archive and no checkpoint";
-    d.hint = "unpack it first";
-  } else if (begins("version https://git-lfs")) {
-    d.text = "this is a pointer of Git LFS and not the checkpoint itself";
-    d.hint = "fetch it with `git lfs pull`";
-  } else if (begins("<")) {
-    d.text = "this is a web page and no checkpoint";
-    d.hint = "download the file itself";
-  } else {
-    d.text = "this is no checkpoint of PyTorch: it does not begin as a zip file does";
-  }
-  throw sdk::Failure(LATHE_FAILED, std::move(d));
-}
-
 void parse_size(std::string_view text, NetworkOptions& options) {
   const std::string s(text);
   char* end = nullptr;
@@ -96,7 +67,6 @@ class Frontend {
 
   void import_model(const sdk::ImportRequest& request, sdk::GraphSink& sink) {
     const sdk::MappedFile file(request.path);
-    if (file.bytes().substr(0, 4) != "PK\x03\x04") refuse_format(file.bytes(), request.path);
     const Checkpoint checkpoint(file.bytes(), request.path);
     WiringTable wirings = known_wirings();
     if (const std::string path(request.settings.text("modules")); !path.empty()) {

@@ -13,10 +13,10 @@ namespace {
 constexpr uint32_t local_signature = 0x04034b50, central_signature = 0x02014b50, end_signature = 0x06054b50;
 constexpr uint32_t end64_signature = 0x06064b50, locator64_signature = 0x07064b50;
 constexpr uint64_t local_bytes = 30, central_bytes = 46, end_bytes = 22, locator64_bytes = 20, end64_bytes = 56;
-constexpr uint64_t most_members = 1u << 20;
+constexpr uint64_t most_members = 1u << 17;  // a large network, saved with its optimizer, has some ten thousand
 // Deflate cannot pack better than 1032 to 1 (zlib's technical details); weights do not come near a tenth of that.
 constexpr uint64_t most_ratio = 1032;
-constexpr uint64_t most_name = 4096;
+constexpr uint64_t most_name = 1024;
 
 uint64_t number(std::string_view bytes, uint64_t at, int size) {
   uint64_t value = 0;
@@ -27,7 +27,7 @@ uint64_t number(std::string_view bytes, uint64_t at, int size) {
 // A name that could lead out of a folder, or that no writer of checkpoints makes.
 bool hostile(std::string_view name) {
   if (name.empty() || name.front() == '/' || name.size() > most_name) return true;
-  if (name.find_first_of(std::string_view("\0\\\n\r", 4)) != std::string_view::npos) return true;
+  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\'; })) return true;
   for (size_t begin = 0; begin <= name.size();) {
     const size_t end = std::min(name.find('/', begin), name.size());
     if (name.substr(begin, end - begin) == "..") return true;
@@ -56,9 +56,10 @@ ZipFile::ZipFile(std::string_view bytes, std::string path) : bytes_(bytes), path
   const uint64_t end = directory.offset + directory.bytes;
   members_.reserve(directory.entries);
   for (uint64_t i = 0; i < directory.entries; ++i) members_.push_back(read_entry(at, end));
+  if (at != end) refuse("the zip file's directory holds more than the members it counts");
   for (size_t i = 0; i < members_.size(); ++i)
     if (!by_name_.emplace(members_[i].name, i).second) refuse("the zip file holds two members of the name '" + members_[i].name + "'");
-  check_overlaps();
+  check_overlaps(directory.offset);
 }
 
 const ZipFile::Member* ZipFile::find(std::string_view name) const {
@@ -68,7 +69,7 @@ const ZipFile::Member* ZipFile::find(std::string_view name) const {
 
 // 4.3.16: the end record stands last, followed by a comment of at most 65,535 bytes; 4.3.14 and 4.3.15 for zip64.
 ZipFile::Directory ZipFile::locate() const {
-  static const std::string truncated = "the file was probably cut off: download or copy it again";
+  static const std::string truncated = "the file was probably cut off, or something was appended to it: download or copy it again";
   if (bytes_.size() < end_bytes) refuse("the file is too short for a zip file", truncated);
   const uint64_t last = bytes_.size() - end_bytes, lowest = last > 65535 ? last - 65535 : 0;
   uint64_t end = last + 1;
@@ -80,7 +81,8 @@ ZipFile::Directory ZipFile::locate() const {
   }
   if (end > last) refuse("the zip file has no directory at its end", truncated);
   Directory d{number(bytes_, end + 16, 4), number(bytes_, end + 12, 4), number(bytes_, end + 10, 2)};
-  if (number(bytes_, end + 4, 2) != number(bytes_, end + 6, 2)) refuse("zip files in several parts are not read");
+  if (number(bytes_, end + 4, 2) != number(bytes_, end + 6, 2) || number(bytes_, end + 8, 2) != number(bytes_, end + 10, 2))
+    refuse("zip files in several parts are not read");
   uint64_t limit = end;
   if (end >= locator64_bytes && number(bytes_, end - locator64_bytes, 4) == locator64_signature) {
     const uint64_t record = number(bytes_, end - locator64_bytes + 8, 8);
@@ -103,7 +105,7 @@ ZipFile::Member ZipFile::read_entry(uint64_t& at, uint64_t end) const {
   member.compressed = number(bytes_, at + 20, 4);
   member.size = number(bytes_, at + 24, 4);
   const uint64_t name = number(bytes_, at + 28, 2), extra = number(bytes_, at + 30, 2), comment = number(bytes_, at + 32, 2);
-  uint64_t header = number(bytes_, at + 42, 4);
+  member.header = number(bytes_, at + 42, 4);
   at += central_bytes;
   if (name + extra + comment > end - at) refuse("the zip file's directory is damaged");
   member.name = bytes_.substr(at, name);
@@ -116,7 +118,7 @@ ZipFile::Member ZipFile::read_entry(uint64_t& at, uint64_t end) const {
     if (size > at + name + extra - field) refuse("the zip file's directory is damaged");
     if (id == 1) {
       uint64_t place = field;
-      for (uint64_t* value : {&member.size, &member.compressed, &header}) {
+      for (uint64_t* value : {&member.size, &member.compressed, &member.header}) {
         if (*value != 0xffffffff) continue;
         if (place + 8 > field + size) refuse("the zip file's directory is damaged");
         *value = number(bytes_, place, 8);
@@ -133,34 +135,53 @@ ZipFile::Member ZipFile::read_entry(uint64_t& at, uint64_t end) const {
   if (member.deflated && member.size / most_ratio > member.compressed)
     refuse("member '" + member.name + "' of the zip file claims to unpack to " + std::to_string(member.size) + " bytes from " +
            std::to_string(member.compressed) + ", which deflate cannot do");
-  place(member, header);
+  place(member, flags, method);
   return member;
 }
 
-// 4.3.7: where the bytes begin stands in the local header alone, whose name must be the directory's.
-void ZipFile::place(Member& member, uint64_t header) const {
+// 4.3.7: where the bytes begin stands in the local header alone. What else it says must be what the directory says: a reader that went by it
+// must not see another file than one that goes by the directory.
+void ZipFile::place(Member& member, uint64_t flags, uint64_t method) const {
   const std::string what = "member '" + member.name + "' of the zip file ";
+  const uint64_t header = member.header;
   if (header > bytes_.size() || bytes_.size() - header < local_bytes) refuse(what + "lies outside the file");
   if (number(bytes_, header, 4) != local_signature) refuse(what + "does not begin where the directory says");
   const uint64_t name = number(bytes_, header + 26, 2), extra = number(bytes_, header + 28, 2);
   if (name + extra > bytes_.size() - header - local_bytes) refuse(what + "lies outside the file");
   if (bytes_.substr(header + local_bytes, name) != member.name) refuse(what + "has another name in the directory than before its bytes");
+  constexpr uint64_t described_later = 8, encrypted = 1;  // 4.4.4: bits of the flags
+  const uint64_t local_flags = number(bytes_, header + 6, 2);
+  bool agrees = number(bytes_, header + 8, 2) == method && ((local_flags ^ flags) & (described_later | encrypted)) == 0;
+  // Sizes and checksum: all may be 0 where a data descriptor follows the bytes, and a size may have gone to the zip64 field.
+  const auto check = [&](uint64_t at, uint64_t expected, bool may_be_large) {
+    const uint64_t found = number(bytes_, header + at, 4);
+    agrees = agrees && (found == expected || (found == 0 && (flags & described_later)) || (may_be_large && found == 0xffffffff));
+  };
+  check(14, member.check, false);
+  check(18, member.compressed, true);
+  check(22, member.size, true);
+  if (!agrees) refuse(what + "is described in two ways: in the directory, and before its bytes");
   member.offset = header + local_bytes + name + extra;
   if (member.compressed > bytes_.size() - member.offset) refuse(what + "is longer than the file");
 }
 
-void ZipFile::check_overlaps() const {
+void ZipFile::check_overlaps(uint64_t directory) const {
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
-  for (const Member& m : members_)
-    if (m.compressed) ranges.emplace_back(m.offset, m.offset + m.compressed);
+  for (const Member& m : members_) ranges.emplace_back(m.header, m.offset + m.compressed);
   std::sort(ranges.begin(), ranges.end());
-  for (size_t i = 1; i < ranges.size(); ++i)
-    if (ranges[i].first < ranges[i - 1].second) refuse("members of the zip file lie over each other");
+  for (size_t i = 0; i < ranges.size(); ++i)
+    if (ranges[i].second > (i + 1 < ranges.size() ? ranges[i + 1].first : directory)) refuse("members of the zip file lie over each other");
 }
 
 std::string_view ZipFile::read(const Member& member, std::string& memory) const {
   std::string_view data = bytes_.substr(member.offset, member.compressed);
   if (member.deflated) {
+    constexpr uint64_t always = uint64_t(32) << 20;
+    if (member.size > 2 * bytes_.size() + always - std::min(unpacked_, 2 * bytes_.size() + always))
+      refuse("the members of the zip file unpack to far more than a checkpoint holds, '" + member.name + "' alone to " + std::to_string(member.size) +
+                 " bytes",
+             "if the file is to be trusted, pack it again without compression");
+    unpacked_ += member.size;
     memory.resize(member.size);
     z_stream stream{};
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();

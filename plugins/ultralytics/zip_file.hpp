@@ -15,6 +15,7 @@ class ZipFile {
  public:
   struct Member {
     std::string name;
+    uint64_t header = 0;      // where its local header begins in the file
     uint64_t offset = 0;      // of its bytes in the file
     uint64_t compressed = 0;  // bytes there
     uint64_t size = 0;        // bytes when unpacked
@@ -28,7 +29,8 @@ class ZipFile {
   const std::vector<Member>& members() const { return members_; }
   const Member* find(std::string_view name) const;
 
-  // The unpacked bytes, whose CRC was checked. A stored member is a view into the file; a deflated one is unpacked into `memory`.
+  // The unpacked bytes, whose CRC was checked. A stored member is a view into the file; a deflated one is unpacked into `memory`, and all that
+  // are unpacked through this object together may take twice the file and 32 MB.
   std::string_view read(const Member& member, std::string& memory) const;
 
  private:
@@ -36,13 +38,14 @@ class ZipFile {
   [[noreturn]] void refuse(std::string text, std::string hint = {}) const;
   Directory locate() const;
   Member read_entry(uint64_t& at, uint64_t end) const;
-  void place(Member& member, uint64_t header) const;
-  void check_overlaps() const;
+  void place(Member& member, uint64_t flags, uint64_t method) const;
+  void check_overlaps(uint64_t directory) const;
 
   std::string_view bytes_;
   std::string path_;
   std::vector<Member> members_;
   std::map<std::string_view, size_t> by_name_;
+  mutable uint64_t unpacked_ = 0;
 };
 
 }  // namespace lathe::ultralytics

@@ -83,10 +83,40 @@ TEST_CASE("bombs stay small") {
   std::string lists = start + "]";
   for (int i = 0; i < 64; ++i) lists += "2\x86";  // DUP, TUPLE2
   CHECK(Pickle(lists + ".", "a.pt").size() == 65);
-  // Nesting a million deep: nothing here recurses.
-  CHECK(Pickle(start + std::string(1000000, ']') + std::string(999999, 'a') + ".", "a.pt").size() == 1000000);
+  // Nesting 300,000 deep: nothing here recurses.
+  CHECK(Pickle(start + std::string(300000, ']') + std::string(299999, 'a') + ".", "a.pt").size() == 300000);
   // Lists within themselves.
   CHECK(Pickle(start + "]q\x01h\x01" + "a.", "a.pt").size() == 1);
+}
+
+TEST_CASE("what a pickle can make is bounded") {
+  const auto many = [](const std::string& piece, size_t times) {
+    std::string program = start + piece;
+    while (program.size() < piece.size() * times) program += program.substr(start.size());
+    return program + ".";
+  };
+  CHECK(holds(complaint(many("]", 2000000)), "more values than any checkpoint"));                // values
+  CHECK(holds(complaint(many("N", 2000000)), "stacks more values"));                             // the stack
+  CHECK(holds(complaint(start + "]" + many("Na", 30000000).substr(2)), "more values"));          // elements of one list
+  CHECK(holds(complaint(start + "Nr" + number(0xfffffff0, 4) + "."), "remembers more values"));  // the memo
+  CHECK(holds(complaint(start + global(std::string(501, 'm'), "n") + "."), "longer than any"));
+  CHECK(holds(complaint(start + global("m\x1b[2J", "n") + "."), "control characters"));
+  std::string globals = start;
+  for (int i = 0; i < 10001; ++i) globals += global("m", std::to_string(i)) + "0";
+  CHECK(holds(complaint(globals + "N."), "more classes"));
+  CHECK(holds(complaint("L" + std::string(100000, '9') + "\n."), "longer than 64 bits"));
+  CHECK(holds(complaint(start + global("m", "n") + ")]\x92."), "are no dictionary"));
+}
+
+TEST_CASE("what cannot change is made once") {
+  const Pickle p(start + "](NNN\x88\x88\x89K\x07K\x07))" + global("m", "n") + global("m", "n") + "e.", "a.pt");
+  CHECK(p.size() == 7);  // the list, None, True, False, 7, (), m.n
+  CHECK(p[p.root()].items.size() == 12);
+}
+
+TEST_CASE("objects of attributes alone are read like dictionaries") {
+  const Pickle p(start + global("argparse", "Namespace") + ")\x81}" + text("imgsz") + "M\x40\x01sb.", "a.pt");
+  CHECK(p[find_key(p, p.root(), "imgsz")].integer == 320);
 }
 
 TEST_CASE("damage is said with its place") {

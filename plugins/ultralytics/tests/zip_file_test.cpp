@@ -59,6 +59,46 @@ TEST_CASE("members that lie over each other are refused") {
   CHECK(complaint(bytes) != "accepted");
 }
 
+TEST_CASE("what stands before the bytes must be what the directory says") {
+  const std::string good = zip({{"a", "hello"}});
+  const auto with = [&](size_t at, const std::string& bytes) { return std::string(good).replace(at, bytes.size(), bytes); };
+  CHECK(complaint(good) == "accepted");
+  for (const size_t at : {6, 8, 14, 18, 22}) CHECK(holds(complaint(with(at, "\x09")), "described in two ways"));
+  // A data descriptor follows: all three may be 0 before the bytes, if both places say that it does.
+  const size_t directory = good.find("PK\x01\x02");
+  std::string described = good;
+  described[6] = described[directory + 8] = 8;
+  described.replace(14, 12, std::string(12, '\0'));
+  CHECK(complaint(described, true) == "accepted");
+  described[directory + 8] = 0;
+  CHECK(holds(complaint(described), "described in two ways"));
+}
+
+TEST_CASE("what the directory counts, and what lies in it") {
+  const std::string good = zip({{"a", "hello"}, {"b", "world"}});
+  const size_t end = good.find("PK\x05\x06");
+  const auto with = [&](size_t at, const std::string& bytes) { return std::string(good).replace(at, bytes.size(), bytes); };
+  CHECK(holds(complaint(with(end + 8, number(1, 2) + number(1, 2))), "more than the members it counts"));
+  CHECK(holds(complaint(with(end + 8, number(3, 2) + number(3, 2))), "too short"));
+  CHECK(holds(complaint(with(end + 8, number(1, 2))), "several parts"));
+  CHECK(holds(complaint(with(end + 16, number(0x7fffffff, 4))), "outside the file"));
+  CHECK(holds(complaint(good + "junk"), "no directory at its end"));
+  CHECK(holds(complaint("junk" + good), "directory is damaged"));
+  const size_t directory = good.find("PK\x01\x02");
+  CHECK(holds(complaint(with(directory + 8, "\x01")), "encrypted"));
+  CHECK(holds(complaint(with(directory + 10, "\x0c")), "other than deflate"));
+  CHECK(holds(complaint(zip({{"a\x1b[2J", "1"}})), "not to be trusted"));
+}
+
+TEST_CASE("unpacking is bounded") {
+  // Each of them is possible, all together are not: 100 members of a megabyte of zeros in a file of 100 KB.
+  std::vector<TestMember> members;
+  for (int i = 0; i < 100; ++i) members.push_back({std::to_string(i), std::string(1 << 20, '\0'), true});
+  CHECK(holds(complaint(zip(members), true), "far more than a checkpoint holds"));
+  members.resize(20);
+  CHECK(complaint(zip(members), true) == "accepted");
+}
+
 TEST_CASE("every truncation and every changed byte is refused or read without harm") {
   const std::string bytes = zip({{"a/data.pkl", "hello"}, {"a/data/0", std::string(300, 'b'), true}});
   for (size_t size = 0; size < bytes.size(); ++size) CHECK(complaint(bytes.substr(0, size), true) != "accepted");
