@@ -164,9 +164,10 @@ int compile_model(Context& context, const Arguments& a) {
       context.say(event.diagnostic);
     } else if (event.kind == Event::Kind::dump) {
       display.clear();
-      std::fprintf(stderr, "// after %s\n%s\n", event.plugin.c_str(), event.text.c_str());
+      context.write(LogLevel::error, "// after " + event.plugin + "\n" + event.text);
     } else if (event.kind == Event::Kind::log) {
-      if (context.level() == LogLevel::debug) display.clear(), std::fprintf(stderr, "%s\n", event.text.c_str());
+      if (context.level() == LogLevel::debug) display.clear();
+      context.write(LogLevel::debug, event.text);
     } else {
       display.show(event);
     }
@@ -176,7 +177,7 @@ int compile_model(Context& context, const Arguments& a) {
   // What the worker said was printed as it came; the supervisor's own word is the last one.
   if (outcome.code != Code::ok && outcome.told_by_supervisor)
     for (size_t i = outcome.diagnostics.size() - outcome.told_by_supervisor; i < outcome.diagnostics.size(); ++i) context.say(outcome.diagnostics[i]);
-  if (!outcome.log.empty()) std::fprintf(stderr, "log: %s\n", outcome.log.c_str());
+  if (!outcome.log.empty()) context.write(LogLevel::error, "log: " + outcome.log);
   nlohmann::ordered_json document = describe(outcome, seconds);
   if (outcome.code == Code::ok && a.timings) print_timings(document);
   if (outcome.code == Code::ok) {

@@ -1,6 +1,8 @@
 // Output and small parsers shared by the subcommands.
 #include "core/cli/context.hpp"
 
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,13 @@
 #include "core/job/diagnostic_json.hpp"
 
 namespace lathe::cli {
+
+std::shared_ptr<spdlog::logger> standard_error() {
+  auto log = std::make_shared<spdlog::logger>("lathe", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  log->set_pattern("%v");
+  log->set_level(spdlog::level::debug);
+  return log;
+}
 
 LogLevel Context::level() const {
   if (quiet || log_level == "error") return LogLevel::error;
@@ -51,21 +60,18 @@ void Context::print_table(const std::vector<std::vector<std::string>>& rows) con
 }
 
 void Context::say(const Diagnostic& diagnostic) const {
-  if (diagnostic.severity == Severity::warning && level() < LogLevel::warning) return;
-  if (diagnostic.severity == Severity::note && level() < LogLevel::info) return;
+  static constexpr LogLevel levels[] = {LogLevel::info, LogLevel::warning, LogLevel::error};
+  static constexpr const char* colors[] = {"\033[36m", "\033[33m", "\033[31m"};
+  const auto severity = static_cast<size_t>(diagnostic.severity);
   std::string text = diagnostic.sentence();
-  if (color()) {
-    static constexpr const char* colors[] = {"\033[36m", "\033[33m", "\033[31m"};
-    size_t colon = text.find(':');
-    if (colon != std::string::npos)
-      text = colors[static_cast<int>(diagnostic.severity)] + text.substr(0, colon + 1) + "\033[0m" + text.substr(colon + 1);
-  }
-  std::fprintf(stderr, "%s\n", text.c_str());
+  const size_t colon = text.find(':');
+  if (color() && colon != std::string::npos) text = colors[severity] + text.substr(0, colon + 1) + "\033[0m" + text.substr(colon + 1);
+  write(levels[severity], text);
 }
 
-void Context::note(std::string_view line) const {
-  if (level() < LogLevel::info) return;
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+void Context::write(LogLevel at, std::string_view line) const {
+  static constexpr spdlog::level::level_enum levels[] = {spdlog::level::err, spdlog::level::warn, spdlog::level::info, spdlog::level::debug};
+  if (at <= level()) log->log(levels[static_cast<size_t>(at)], line);
 }
 
 std::unique_ptr<Plugins> Context::discover(unsigned threads) const {
@@ -73,9 +79,7 @@ std::unique_ptr<Plugins> Context::discover(unsigned threads) const {
   services.report = [this](const Diagnostic& d) {
     if (d.severity != Severity::error) say(d);  // errors arrive with the call that failed
   };
-  services.log = [this](std::string_view text) {
-    if (level() == LogLevel::debug) std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
-  };
+  services.log = [this](std::string_view text) { write(LogLevel::debug, text); };
   services.progress = [](std::string_view, double) {};
   services.cancelled = [] { return false; };
   services.threads = threads ? threads : std::max(1u, std::thread::hardware_concurrency());

@@ -14,10 +14,16 @@
 namespace CLI {
 class App;
 }
+namespace spdlog {
+class logger;
+}
 
 namespace lathe::cli {
 
 enum class LogLevel { error, warning, info, debug };
+
+// A logger that writes lines as they are to standard error; threads may share it.
+std::shared_ptr<spdlog::logger> standard_error();
 
 struct Context {
   bool json = false, quiet = false, no_color = false;
@@ -25,6 +31,7 @@ struct Context {
   std::vector<std::string> plugins;  // --plugin
   std::string program;               // absolute path of this program
   std::FILE* results = stdout;       // the person's standard output; what plugins print goes elsewhere
+  std::shared_ptr<spdlog::logger> log = standard_error();
 
   LogLevel level() const;
   bool color() const;  // on standard error
@@ -37,8 +44,9 @@ struct Context {
   void print_table(const std::vector<std::vector<std::string>>& rows) const;
   // A diagnostic on standard error, unless the log level or --quiet hides it (errors are never hidden).
   void say(const Diagnostic& diagnostic) const;
-  // A plain line on standard error at level info.
-  void note(std::string_view line) const;
+  // A plain line on standard error, unless the log level or --quiet hides that level.
+  void write(LogLevel at, std::string_view line) const;
+  void note(std::string_view line) const { write(LogLevel::info, line); }
 
   // Plugins as this command line finds them; those that were refused are told about once, as warnings.
   std::unique_ptr<Plugins> discover(unsigned threads = 0) const;

@@ -38,7 +38,8 @@ function(lathe_cross_compile triple source output)
   cmake_path(GET output FILENAME leaf)
   set(depfile ${CMAKE_CURRENT_BINARY_DIR}/${triple}.${leaf}.d)
   add_custom_command(OUTPUT ${output}
-    COMMAND ${LATHE_CLANG} --target=${triple} -std=c++20 -O2 -fPIC -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector
+    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${LATHE_CLANG} --target=${triple}
+      -std=c++20 -O2 -fPIC -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector
       -fno-asynchronous-unwind-tables -fno-math-errno -fvisibility=hidden -fno-ident -ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=.
       -Wall -Wextra -nostdinc++ ${cxx_include} ${family_include} "-I$<JOIN:${runtime_include},;-I>" "-I$<JOIN:${kernels_include},;-I>"
       -I${CMAKE_CURRENT_SOURCE_DIR} ${ARGN} -MMD -MF ${depfile} -c ${source} -o ${output}
