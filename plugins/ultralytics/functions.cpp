@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include "trace.hpp"
 
@@ -195,6 +196,77 @@ Value channel_norm(const Call& c) {
   });
   return c.net.permute(y, {0, 3, 1, 2});
 }
+// normalize(x, dim): divided by its Euclidean norm along an axis (torch.nn.functional.normalize: a norm below 1e-12 counts as that).
+Value normalize(const Call& c) {
+  const Tensor norm = c.net.reduce("ReduceL2", c.tensor(), {c.integer(1, "dim", 1)}, true);
+  return c.net.binary("Div", c.tensor(), c.net.binary("Max", norm, c.net.scalar(1e-12f)));
+}
+// clamp(x, min, max), either of them None
+Value clamp(const Call& c) {
+  Tensor x = c.tensor();
+  for (const auto& [index, key, op_type] : {std::tuple{size_t(1), "min", "Max"}, std::tuple{size_t(2), "max", "Min"}}) {
+    const Value* bound = c.find(index, key);
+    if (bound && !std::holds_alternative<std::monostate>(bound->is))
+      x = c.net.binary(op_type, x, c.net.scalar(static_cast<float>(number_of(c.net, *bound))));
+  }
+  return x;
+}
+Value power(const Call& c) {
+  if (const auto* t = std::get_if<Tensor>(&c.at(0, "x").is))
+    return c.net.binary("Pow", *t, c.net.scalar(static_cast<float>(number_of(c.net, c.at(1, "exponent")))));
+  return std::pow(number_of(c.net, c.at(0, "x")), number_of(c.net, c.at(1, "exponent")));
+}
+// grid_sample(x, grid): x [N, C, H, W] at the places of grid [N, h, w, 2], -1 to 1 over the image, bilinear, zeros outside.
+Value grid_sample(const Call& c) {
+  const Tensor &x = c.tensor(), &grid = tensor_of(c.net, c.at(1, "grid"));
+  if (x.rank() != 4 || grid.rank() != 4 || grid.shape[3] != 2 || grid.shape[0] != x.shape[0])
+    c.net.refuse(LATHE_FAILED, "in a module's description, grid_sample() wants an image and a grid of places in it");
+  return c.net.node("GridSample", {x, grid}, {x.shape[0], x.shape[1], grid.shape[1], grid.shape[2]}, [](sdk::NodeData& n) {
+    n.set("mode", "bilinear");
+    n.set("padding_mode", "zeros");
+    n.set("align_corners", 0);
+  });
+}
+// sine_positions(width, height, channels): [1, width * height, channels], the encoding of RT-DETR's encoder (Zhao et al., 2023; after Vaswani et al.,
+// 2017): sines and cosines of the first, then of the second index of a grid of width x height places, a quarter of the channels each.
+Value sine_positions(const Call& c) {
+  const int64_t width = c.integer(0, "width", 0), height = c.integer(1, "height", 0), channels = c.integer(2, "channels", 0);
+  if (width < 1 || height < 1 || channels < 4 || channels % 4 || width * height > (1 << 20) || channels > 65536)
+    c.net.refuse(LATHE_FAILED, "in a module's description, sine_positions() wants a size and channels by fours");
+  const int64_t quarter = channels / 4;
+  std::vector<float> values;
+  for (int64_t at = 0; at < width * height; ++at)
+    for (const bool second : {false, true})
+      for (const bool cosine : {false, true})
+        for (int64_t k = 0; k < quarter; ++k) {
+          const float omega = 1.0f / std::pow(10000.0f, static_cast<float>(k) / static_cast<float>(quarter));
+          const float angle = static_cast<float>(second ? at % height : at / height) * omega;
+          values.push_back(cosine ? std::cos(angle) : std::sin(angle));
+        }
+  return c.net.floats("positions", {1, width * height, channels}, values);
+}
+// layer('Conv2d', x): what the class of torch.nn of that name computes with the attributes of this module, for classes derived from it.
+Value layer(const Call& c) {
+  const auto* name = std::get_if<std::string>(&c.at(0, "name").is);
+  Value result;
+  const List inputs(c.arguments.begin() + 1, c.arguments.end());
+  if (!name || !call_layer(c.trace, *name, c.self, inputs, result))
+    c.net.refuse(LATHE_FAILED, "in a module's description, layer() names '" + (name ? *name : "") + "', which is no layer of torch.nn that is known");
+  return result;
+}
+Value adaptive_avg_pool2d(const Call& c) {
+  const auto size = c.pair(1, "output_size", {1, 1});
+  return c.net.adaptive_pool("ReduceMean", c.tensor(), size[0], size[1]);
+}
+Value adaptive_max_pool2d(const Call& c) {
+  const auto size = c.pair(1, "output_size", {1, 1});
+  return c.net.adaptive_pool("ReduceMax", c.tensor(), size[0], size[1]);
+}
+Value minimum(const Call& c) { return c.net.binary("Min", c.tensor(0), c.tensor(1)); }
+Value gelu(const Call& c) {
+  const Tensor erf = c.net.unary("Erf", c.net.binary("Mul", c.tensor(), c.net.scalar(0.70710678118f)));
+  return c.net.binary("Mul", c.net.binary("Mul", c.tensor(), c.net.binary("Add", erf, c.net.scalar(1))), c.net.scalar(0.5f));
+}
 Value has(const Call& c) {
   const auto* name = std::get_if<std::string>(&c.at(0, "name").is);
   const PickleId id = name ? c.self.attribute(*name) : no_pickle;
@@ -273,6 +345,16 @@ constexpr Entry functions[] = {
     {"pad", pad},
     {"matmul", matmul},
     {"silu", silu},
+    {"gelu", gelu},
+    {"normalize", normalize},
+    {"clamp", clamp},
+    {"pow", power},
+    {"grid_sample", grid_sample},
+    {"sine_positions", sine_positions},
+    {"layer", layer},
+    {"adaptive_avg_pool2d", adaptive_avg_pool2d},
+    {"adaptive_max_pool2d", adaptive_max_pool2d},
+    {"minimum", minimum},
     {"maximum", maximum},
     {"channel_norm", channel_norm},
     {"has", has},
@@ -287,6 +369,16 @@ constexpr std::pair<std::string_view, const char*> elementwise[] = {
     {"erf", "Erf"},   {"hardswish", "HardSwish"}, {"softplus", "Softplus"}, {"neg", "Neg"}, {"cos", "Cos"}, {"sin", "Sin"}};
 
 }  // namespace
+
+std::string function_names() {
+  std::vector<std::string_view> names;
+  for (const Entry& entry : functions) names.push_back(entry.name);
+  for (const auto& [name, op_type] : elementwise) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  std::string list;
+  for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + std::string(name);
+  return list;
+}
 
 bool is_function(const std::string& name) {
   return std::any_of(std::begin(functions), std::end(functions), [&](const Entry& e) { return e.name == name; }) ||

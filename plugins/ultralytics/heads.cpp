@@ -1,9 +1,11 @@
-// Detection heads. The anchor-free ones: Ultralytics' Detect (distances from cell centres to the four sides, distribution focal loss: Li et al.,
-// "Generalized Focal Loss", 2020) and what adds masks, keypoints or angles to it; the anchor-based one of YOLOv5's repository.
+// The anchor-free heads: Ultralytics' Detect (distances from cell centres to the four sides, distribution focal loss: Li et al., "Generalized
+// Focal Loss", 2020), what adds masks, keypoints or angles to it, and those that compare with embeddings of the classes' names.
 #include "heads.hpp"
 
 #include <algorithm>
 #include <cmath>
+
+#include "final_boxes.hpp"
 
 namespace lathe::ultralytics {
 namespace {
@@ -12,71 +14,37 @@ constexpr float pi = 3.14159265358979323846f;
 
 class Head {
  public:
-  Head(Trace& trace, const Module& module, const std::vector<Tensor>& features, int64_t height, const HeadOptions& options)
-      : trace_(trace), net_(trace.net), module_(module), features_(features), height_(height), options_(options) {}
+  Head(Trace& trace, const Module& module, const HeadInputs& inputs, const HeadOptions& options)
+      : trace_(trace), net_(trace.net), module_(module), inputs_(inputs), features_(inputs.features), options_(options) {}
 
   Outputs run() {
-    const std::string name = module_.class_name(), path = module_.class_path();
-    if (name == "Classify") return classify();
-    if (path.rfind("models.", 0) == 0 || module_.child("m")) return anchor_based();
-    return anchor_free(name);
-  }
-
- private:
-  Outputs classify() {
-    const Tensor x = features_.size() == 1 ? features_[0] : net_.concat(features_, 1);
-    Outputs outputs;
-    outputs.task = "classify";
-    outputs.tensors = {{"output0", trace_.call(module_, "", x)}};
-    return outputs;
-  }
-
-  // ---- anchor-free ------------------------------------------------------------------------------------------------------------------
-
-  // The convolutions of one branch, per scale.
-  std::vector<Tensor> branch(const std::string& name) {
-    const auto list = module_.child(name);
-    if (!list) net_.refuse(LATHE_FAILED, "the head lacks its branch '" + name + "'");
-    const auto children = list->children();
-    if (children.size() != features_.size())
-      net_.refuse(LATHE_FAILED, "the head's branch '" + name + "' has another number of scales than there are feature maps");
-    std::vector<Tensor> outputs;
-    for (size_t i = 0; i < children.size(); ++i) outputs.push_back(trace_.call(children[i].second, name + "." + children[i].first, features_[i]));
-    return outputs;
-  }
-  // [1, C, h, w] of each scale -> [1, C, A], A over all scales.
-  Tensor joined(const std::vector<Tensor>& scales) {
-    std::vector<Tensor> flat;
-    for (const Tensor& t : scales) flat.push_back(net_.reshape(t, {t.shape[0], t.shape[1], -1}));
-    return net_.concat(flat, 2);
-  }
-
-  std::vector<double> strides() {
-    const auto saved = module_.tensor("stride");
-    std::vector<double> values;
-    for (size_t i = 0; i < features_.size(); ++i) values.push_back(double(height_) / double(features_[i].shape.at(2)));
-    if (!saved) return values;
-    // The stride that training used is the truth; it is checked against the shapes at hand.
-    if (saved->dimensions != std::vector<int64_t>{static_cast<int64_t>(features_.size())})
-      net_.refuse(LATHE_FAILED, "the head has another number of strides than of feature maps");
-    return values;
-  }
-
-  Outputs anchor_free(const std::string& name) {
-    const bool end_to_end = module_.child("one2one_cv2").has_value();
+    const std::string name = module_.class_name();
+    const bool end_to_end = is_end_to_end();
     const std::string prefix = end_to_end ? "one2one_" : "";
-    const std::vector<Tensor> boxes = branch(prefix + "cv2"), scores = branch(prefix + "cv3");
-    const bool masks = name == "Segment", points = name == "Pose", angles = name == "OBB";
+    const auto branch = [&](const std::string& which) { return trace_branch(trace_, module_, prefix + which, features_); };
+    const bool masks = name.find("Segment") != std::string::npos, points = name == "Pose" || name == "Pose26";
+    const bool angles = name == "OBB" || name == "OBB26", with_text = name.rfind("YOLOE", 0) == 0 || name == "WorldDetect";
+    std::vector<Tensor> boxes = branch("cv2"), scores = branch("cv3");
+    if (const auto vocabulary = module_.child("lrpc")) {
+      by_vocabulary(*vocabulary, boxes, scores);
+    } else if (with_text) {
+      scores = compared(prefix + "cv4", scores);
+    }
     std::vector<Tensor> extras;
-    if (masks || points || angles) extras = branch(module_.child(prefix + "cv4") ? prefix + "cv4" : "cv4");
+    // YOLOv10's first heads had no one-to-one branch beside boxes and scores.
+    const auto extra_branch = [&](const std::string& which) {
+      return trace_branch(trace_, module_, module_.child(prefix + which) ? prefix + which : which, features_);
+    };
+    if (masks) extras = extra_branch(with_text ? "cv5" : "cv4");
+    if (points || angles) extras = extra_branch("cv4");
+    if (name == "Pose26") {
+      const std::string which = prefix + "cv4_kpts";
+      extras = trace_branch(trace_, module_, module_.child(which) ? which : "cv4_kpts", extras);
+    }
     Outputs outputs;
     outputs.task = masks ? "segment" : points ? "pose" : angles ? "obb" : "detect";
     std::optional<Tensor> prototypes;
-    if (masks) {
-      const auto proto = module_.child("proto");
-      if (!proto) net_.refuse(LATHE_FAILED, "the head lacks its prototypes");
-      prototypes = trace_.call(*proto, "proto", features_[0]);
-    }
+    if (masks) prototypes = make_prototypes();
     if (options_.form == HeadForm::raw) {
       for (size_t i = 0; i < boxes.size(); ++i) {
         outputs.tensors.emplace_back("boxes" + std::to_string(i), boxes[i]);
@@ -88,37 +56,87 @@ class Head {
     }
     make_anchors();
     const Tensor distances = expectation(joined(boxes));
-    const Tensor probability = net_.unary("Sigmoid", joined(scores));
-    std::optional<Tensor> extra;
-    Tensor box;
+    Candidates candidates;
+    candidates.scores = net_.unary("Sigmoid", joined(scores));
     if (angles) {
-      const Tensor raw = net_.unary("Sigmoid", joined(extras));
-      extra = net_.binary("Mul", net_.binary("Sub", raw, net_.scalar(0.25f)), net_.scalar(pi));
-      box = rotated_boxes(distances, *extra);
+      Tensor angle = joined(extras);
+      // Older heads learn a quarter turn back to three quarters forth, newer ones the angle itself.
+      if (name == "OBB") angle = net_.binary("Mul", net_.binary("Sub", net_.unary("Sigmoid", angle), net_.scalar(0.25f)), net_.scalar(pi));
+      candidates.extra = angle;
+      candidates.boxes = rotated_boxes(distances, net_.slice(angle, 1, 0, 1));
     } else {
       // Corners where no suppression follows outside (end to end), centre and size where Ultralytics' export has them.
-      box = options_.form == HeadForm::nms || end_to_end ? corners(distances) : centres(distances);
-      if (masks) extra = joined(extras);
-      if (points) extra = keypoints(joined(extras));
+      const bool as_corners = options_.form == HeadForm::nms || end_to_end || module_.integer("xyxy", 0) != 0;
+      candidates.boxes = as_corners ? corners(distances) : centres(distances);
+      if (masks) candidates.extra = joined(extras);
+      if (points) candidates.extra = keypoints(joined(extras), name == "Pose26");
     }
-    box = net_.binary("Mul", box, stride_);
+    candidates.boxes = net_.binary("Mul", candidates.boxes, stride_);
     if (end_to_end) {
-      outputs.tensors.emplace_back("output0", best(box, probability, extra));
+      outputs.tensors.emplace_back("output0", best_boxes(net_, candidates, options_.most_boxes));
     } else if (options_.form == HeadForm::nms) {
-      if (angles) net_.refuse(LATHE_UNSUPPORTED, "head=nms is not known for rotated boxes", "use head=decoded");
-      outputs.tensors.emplace_back("output0", suppressed(box, probability, extra));
+      outputs.tensors.emplace_back("output0",
+                                   angles ? suppressed_rotated_boxes(net_, candidates, options_) : suppressed_boxes(net_, candidates, options_));
     } else {
-      std::vector<Tensor> parts = {box, probability};
-      if (extra) parts.push_back(*extra);
+      std::vector<Tensor> parts = {candidates.boxes, candidates.scores};
+      if (candidates.extra) parts.push_back(*candidates.extra);
       outputs.tensors.emplace_back("output0", net_.concat(parts, 1));
     }
     if (prototypes) outputs.tensors.emplace_back("output1", *prototypes);
     return outputs;
   }
 
+ private:
+  // Whether the network was left to choose its boxes itself: it has the branches for it, and nobody turned that off.
+  bool is_end_to_end() const { return module_.child("one2one_cv2") && module_.integer("_end2end", 1) != 0 && module_.integer("end2end", 1) != 0; }
+
+  Tensor make_prototypes() {
+    const auto proto = module_.child("proto");
+    if (!proto) net_.refuse(LATHE_FAILED, "the head lacks its prototypes");
+    if (!proto->child("feat_fuse")) return trace_.call(*proto, "proto", features_[0]);
+    List all;
+    for (const Tensor& f : features_) all.emplace_back(f);
+    return tensor_of(net_, trace_.call(*proto, "proto", List{Value::list(std::move(all))}));
+  }
+
+  // Scores by comparing each place with the classes' embeddings.
+  std::vector<Tensor> compared(const std::string& branch, const std::vector<Tensor>& features) {
+    const auto list = module_.child(branch);
+    if (!list || list->children().size() != features.size()) net_.refuse(LATHE_FAILED, "the head lacks its branch '" + branch + "'");
+    std::vector<Tensor> scores;
+    for (const auto& [index, module] : list->children()) {
+      if (!inputs_.text && module.child("norm"))
+        net_.refuse(LATHE_UNSUPPORTED, "the checkpoint carries no embeddings of class names, which its head compares with",
+                    "set the classes once with set_classes() and save the model");
+      const Value text = inputs_.text ? Value(*inputs_.text) : Value();
+      scores.push_back(tensor_of(net_, trace_.call(module, branch + "." + index, List{features[scores.size()], text})));
+    }
+    return scores;
+  }
+
+  // A head without prompts (YOLOE): its last convolutions and a vocabulary of its own stand in `lrpc`.
+  void by_vocabulary(const Module& list, std::vector<Tensor>& boxes, std::vector<Tensor>& scores) {
+    const auto children = list.children();
+    if (children.size() != boxes.size()) net_.refuse(LATHE_FAILED, "the head's vocabulary has another number of scales than there are feature maps");
+    for (size_t i = 0; i < children.size(); ++i) {
+      const Value both = trace_.call(children[i].second, "lrpc." + children[i].first, List{scores[i], boxes[i]});
+      const std::vector<Tensor> pair = tensors_of(net_, both);
+      if (pair.size() != 2) net_.refuse(LATHE_FAILED, "the head's vocabulary yields no scores and boxes");
+      boxes[i] = pair[1];
+      scores[i] = net_.reshape(pair[0], {1, -1, boxes[i].shape.at(2), boxes[i].shape.at(3)});
+    }
+  }
+
+  // [1, C, h, w] of each scale -> [1, C, A], A over all scales.
+  Tensor joined(const std::vector<Tensor>& scales) {
+    std::vector<Tensor> flat;
+    for (const Tensor& t : scales) flat.push_back(net_.reshape(t, {t.shape[0], t.shape[1], -1}));
+    return net_.concat(flat, 2);
+  }
+
   // anchors_: [1, 2, A] cell centres in cells; stride_: [1, 1, A] pixels per cell.
   void make_anchors() {
-    const std::vector<double> stride = strides();
+    const std::vector<double> stride = strides_of(net_, module_, inputs_);
     std::vector<float> xs, ys, steps;
     for (size_t i = 0; i < features_.size(); ++i) {
       for (int64_t y = 0; y < features_[i].shape.at(2); ++y)
@@ -171,181 +189,85 @@ class Head {
     return net_.concat({net_.binary("Add", net_.concat({x, y}, 1), anchors_), net_.binary("Add", sides[0], sides[1])}, 1);
   }
   // [1, K D, A] -> the same: positions in pixels, visibility as probability.
-  Tensor keypoints(const Tensor& x) {
+  // From the cell's centre (YOLO26), or twice as far from its corner (older heads).
+  Tensor keypoints(const Tensor& x, bool from_centre) {
     const std::vector<int64_t> shape = module_.integers("kpt_shape", 2, 0);
     if (shape[0] < 1 || (shape[1] != 2 && shape[1] != 3) || shape[0] * shape[1] != x.shape[1])
       net_.refuse(LATHE_FAILED, "the head's keypoints have another number of channels than its kpt_shape says");
     const Tensor points = net_.reshape(x, {1, shape[0], shape[1], x.shape[2]});
-    const Tensor place = net_.binary("Mul", net_.slice(points, 2, 0, 2), net_.scalar(2));
-    const Tensor cell = net_.reshape(net_.binary("Sub", anchors_, net_.scalar(0.5f)), {1, 1, 2, x.shape[2]});
+    Tensor place = net_.slice(points, 2, 0, 2), cell = net_.reshape(anchors_, {1, 1, 2, x.shape[2]});
+    if (!from_centre) {
+      place = net_.binary("Mul", place, net_.scalar(2));
+      cell = net_.binary("Sub", cell, net_.scalar(0.5f));
+    }
     Tensor result = net_.binary("Mul", net_.binary("Add", place, cell), net_.reshape(stride_, {1, 1, 1, x.shape[2]}));
     if (shape[1] == 3) result = net_.concat({result, net_.unary("Sigmoid", net_.slice(points, 2, 2, 3))}, 2);
     return net_.reshape(result, x.shape);
   }
 
-  // ---- choosing boxes ---------------------------------------------------------------------------------------------------------------
-
-  Tensor gather(const Tensor& x, const Tensor& indices, int64_t axis) {
-    std::vector<int64_t> shape = x.shape;
-    shape.erase(shape.begin() + axis);
-    shape.insert(shape.begin() + axis, indices.shape.begin(), indices.shape.end());
-    return net_.node(
-        "Gather", {x, indices}, shape, [&](sdk::NodeData& n) { n.set("axis", axis); }, x.type);
-  }
-  std::pair<Tensor, Tensor> top(const Tensor& x, int64_t count) {  // over the last axis
-    Tensor values = x, indices = x;
-    values.shape.back() = indices.shape.back() = count;
-    indices.type = LATHE_INT64;
-    const Tensor k = net_.integers("count", {count});
-    const std::string name = "/" + net_.path() + "/TopK_" + std::to_string(net_.graph.node_count());
-    sdk::Shape shape(values.shape.begin(), values.shape.end());
-    values.value = net_.graph.add_value(name + "_values", values.type, shape);
-    indices.value = net_.graph.add_value(name + "_indices", LATHE_INT64, shape);
-    net_.graph.add_node("TopK", {x.value, k.value}, {values.value, indices.value}, name);
-    return {values, indices};
-  }
-
-  // End to end: the best boxes by their best score, then the best scores among those (Wang et al., "YOLOv10", 2024). [1, K, 6 (+ extras)].
-  Tensor best(const Tensor& box, const Tensor& scores, const std::optional<Tensor>& extra) {
-    const int64_t anchors = box.shape[2], classes = scores.shape[1], count = std::min(options_.most_boxes, anchors);
-    const Tensor strongest = net_.reshape(net_.reduce("ReduceMax", scores, {1}, false), {anchors});
-    const Tensor chosen = top(strongest, count).second;
-    const auto rows = [&](const Tensor& t) { return gather(net_.reshape(net_.permute(t, {0, 2, 1}), {anchors, t.shape[1]}), chosen, 0); };
-    const Tensor boxes = rows(box);
-    const auto [values, places] = top(net_.reshape(rows(scores), {count * classes}), count);
-    const Tensor classes_constant = net_.integers("classes", {classes});
-    const Tensor row = net_.node("Div", {places, classes_constant}, {count}, {}, LATHE_INT64);
-    const Tensor label = net_.node("Mod", {places, classes_constant}, {count}, {}, LATHE_INT64);
-    std::vector<Tensor> parts = {gather(boxes, row, 0), net_.reshape(values, {count, 1}), net_.reshape(to_float(label), {count, 1})};
-    if (extra) parts.push_back(gather(rows(*extra), row, 0));
-    const Tensor all = net_.concat(parts, 1);
-    return net_.reshape(all, {1, all.shape[0], all.shape[1]});
-  }
-
-  Tensor to_float(const Tensor& x) {
-    return net_.node("Cast", {x}, x.shape, [](sdk::NodeData& n) { n.set("to", int64_t(LATHE_FLOAT32)); });
-  }
-
-  // Classic suppression, per class: [K, 6 (+ extras)] with K known when it runs.
-  Tensor suppressed(const Tensor& box, const Tensor& scores, const std::optional<Tensor>& extra) {
-    const Tensor boxes = net_.permute(box, {0, 2, 1});
-    auto& graph = net_.graph;
-    const std::string name = "/" + net_.path() + "/";
-    const auto open = [&](const char* what, std::vector<sdk::Dimension> shape, int32_t type) {
-      return graph.add_value(name + what, type, std::move(shape));
-    };
-    const uint32_t picked = open("picked", {"boxes", 3}, LATHE_INT64);
-    graph.add_node("NonMaxSuppression",
-                   {boxes.value, scores.value, net_.integers("most_boxes", {options_.most_boxes}).value,
-                    net_.floats("overlap", {1}, {options_.overlap}).value, net_.floats("confidence", {1}, {options_.confidence}).value},
-                   {picked}, name + "NonMaxSuppression");
-    // Indices are (batch, class, box).
-    const auto column = [&](const char* what, int64_t index) {
-      const uint32_t value = open(what, {"boxes"}, LATHE_INT64);
-      const Tensor at = net_.node(
-          "Constant", {}, {}, [&](sdk::NodeData& n) { n.set("value_int", index); }, LATHE_INT64);
-      graph.add_node("Gather", {picked, at.value}, {value}, name + "Gather_" + what).set("axis", 1);
-      return value;
-    };
-    const uint32_t label = column("label", 1), row = column("row", 2);
-    const auto rows = [&](const char* what, const Tensor& t) {  // [1, C, A] -> [K, C]
-      const Tensor flat = net_.reshape(net_.permute(t, {0, 2, 1}), {t.shape[2], t.shape[1]});
-      const uint32_t value = open(what, {"boxes", t.shape[1]}, LATHE_FLOAT32);
-      graph.add_node("Gather", {flat.value, row}, {value}, name + "Gather_" + what).set("axis", 0);
-      return value;
-    };
-    const Tensor minus_one = net_.integers("last_axis", {1});
-    const uint32_t column_label = open("label_column", {"boxes", 1}, LATHE_INT64), score = open("score", {"boxes", 1}, LATHE_FLOAT32),
-                   real_label = open("label_real", {"boxes", 1}, LATHE_FLOAT32);
-    graph.add_node("Unsqueeze", {label, minus_one.value}, {column_label}, name + "Unsqueeze_label");
-    graph.add_node("GatherElements", {rows("scores", scores), column_label}, {score}, name + "GatherElements").set("axis", 1);
-    graph.add_node("Cast", {column_label}, {real_label}, name + "Cast_label").set("to", int64_t(LATHE_FLOAT32));
-    std::vector<uint32_t> parts = {rows("boxes", box), score, real_label};
-    int64_t width = 6;
-    if (extra) {
-      parts.push_back(rows("extras", *extra));
-      width += extra->shape[1];
-    }
-    Tensor result;
-    result.value = open("final", {"boxes", width}, LATHE_FLOAT32);
-    result.shape = {-1, width};
-    graph.add_node("Concat", parts, {result.value}, name + "Concat_final").set("axis", 1);
-    return result;
-  }
-
-  // ---- anchor-based -----------------------------------------------------------------------------------------------------------------
-
-  // YOLOv5's own repository, release 7: each cell holds boxes relative to anchors. [1, A, 5 + classes]: centre, size, objectness, classes.
-  Outputs anchor_based() {
-    Outputs outputs;
-    outputs.task = "detect";
-    if (module_.class_name() != "Detect") net_.refuse(LATHE_UNSUPPORTED, "heads of class " + module_.class_path() + " are not known");
-    const auto saved = module_.tensor("anchors");
-    if (!saved) net_.refuse(LATHE_FAILED, "the head lacks its anchors");
-    const std::vector<Tensor> scales = branch("m");
-    const int64_t classes = module_.integer("nc", 0), width = classes + 5;
-    const Tensor anchors = net_.constant("anchors", *saved);  // [scales, anchors per cell, 2], in cells
-    if (anchors.rank() != 3 || anchors.shape[0] != static_cast<int64_t>(scales.size()) || anchors.shape[2] != 2)
-      net_.refuse(LATHE_FAILED, "the head's anchors have a shape that does not fit its scales");
-    const int64_t per_cell = anchors.shape[1];
-    const std::vector<double> stride = strides();
-    std::vector<Tensor> all;
-    for (size_t i = 0; i < scales.size(); ++i) {
-      const Tensor& x = scales[i];
-      if (x.shape[1] != per_cell * width) net_.refuse(LATHE_FAILED, "the head's channels fit neither its anchors nor its classes");
-      if (options_.form == HeadForm::raw) {
-        outputs.tensors.emplace_back("scale" + std::to_string(i), x);
-        continue;
-      }
-      const int64_t h = x.shape[2], w = x.shape[3];
-      const Tensor cells = net_.permute(net_.reshape(x, {x.shape[0], per_cell, width, h, w}), {0, 1, 3, 4, 2});
-      const std::vector<Tensor> parts = net_.split(net_.unary("Sigmoid", cells), {2, 2, classes + 1}, 4);
-      std::vector<float> grid;
-      for (int64_t y = 0; y < h; ++y)
-        for (int64_t c = 0; c < w; ++c) grid.push_back(float(c) - 0.5f), grid.push_back(float(y) - 0.5f);
-      const Tensor step = net_.scalar(float(stride[i]));
-      const Tensor centre =
-          net_.binary("Mul", net_.binary("Add", net_.binary("Mul", parts[0], net_.scalar(2)), net_.floats("grid", {1, 1, h, w, 2}, grid)), step);
-      const Tensor anchor = net_.binary("Mul", net_.reshape(net_.slice(anchors, 0, int64_t(i), int64_t(i) + 1), {1, per_cell, 1, 1, 2}), step);
-      const Tensor twice = net_.binary("Mul", parts[1], net_.scalar(2));
-      const Tensor size = net_.binary("Mul", net_.binary("Mul", twice, twice), anchor);
-      all.push_back(net_.reshape(net_.concat({centre, size, parts[2]}, 4), {x.shape[0], per_cell * h * w, width}));
-    }
-    if (options_.form == HeadForm::raw) return outputs;
-    const Tensor joined_rows = net_.concat(all, 1);
-    if (options_.form == HeadForm::decoded) {
-      outputs.tensors.emplace_back("output0", joined_rows);
-      return outputs;
-    }
-    const std::vector<Tensor> columns = net_.split(net_.permute(joined_rows, {0, 2, 1}), {2, 2, 1, classes}, 1);
-    const Tensor half = net_.binary("Mul", columns[1], net_.scalar(0.5f));
-    const Tensor box = net_.concat({net_.binary("Sub", columns[0], half), net_.binary("Add", columns[0], half)}, 1);
-    outputs.tensors.emplace_back("output0", suppressed(box, net_.binary("Mul", columns[3], columns[2]), std::nullopt));
-    return outputs;
-  }
-
   Trace& trace_;
   Net& net_;
   const Module& module_;
+  const HeadInputs& inputs_;
   const std::vector<Tensor>& features_;
-  int64_t height_;
   const HeadOptions& options_;
   Tensor anchors_, stride_;
 };
 
+constexpr std::string_view names[] = {"Classify", "Detect",    "OBB",         "OBB26",       "Pose",         "Pose26",         "RTDETRDecoder",
+                                      "Segment",  "Segment26", "WorldDetect", "YOLOEDetect", "YOLOESegment", "YOLOESegment26", "v10Detect"};
+
 }  // namespace
 
 bool is_head(const Module& module) {
-  static constexpr std::string_view names[] = {"Detect",    "Segment",     "Pose",        "OBB",          "Classify",
-                                               "v10Detect", "WorldDetect", "YOLOEDetect", "RTDETRDecoder"};
   const std::string name = module.class_name();
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features, int64_t height,
-                   const HeadOptions& options) {
+std::string head_names() {
+  std::string list;
+  for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + std::string(name);
+  return list;
+}
+
+std::vector<Tensor> trace_branch(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features) {
+  const auto list = head.child(name);
+  if (!list) trace.net.refuse(LATHE_FAILED, "the head lacks its branch '" + name + "'");
+  const auto children = list->children();
+  if (children.size() != features.size())
+    trace.net.refuse(LATHE_FAILED, "the head's branch '" + name + "' has another number of scales than there are feature maps");
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < children.size(); ++i) outputs.push_back(trace.call(children[i].second, name + "." + children[i].first, features[i]));
+  return outputs;
+}
+
+std::vector<double> strides_of(Net& net, const Module& head, const HeadInputs& inputs) {
+  std::vector<double> values;
+  for (const Tensor& f : inputs.features) values.push_back(double(inputs.height) / double(f.shape.at(2)));
+  const auto saved = head.tensor("stride");
+  if (!saved) return values;
+  if (saved->dimensions != std::vector<int64_t>{static_cast<int64_t>(inputs.features.size())})
+    net.refuse(LATHE_FAILED, "the head has another number of strides than of feature maps");
+  const std::vector<float> trained = as_floats(*saved);
+  if (std::all_of(trained.begin(), trained.end(), [](float s) { return s >= 1 && s <= 4096; })) values.assign(trained.begin(), trained.end());
+  return values;
+}
+
+Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const HeadInputs& inputs, const HeadOptions& options) {
   const Net::Scope scope(trace.net, name);
-  return Head(trace, head, features, height, options).run();
+  const std::string class_name = head.class_name();
+  if (inputs.features.empty()) trace.net.refuse(LATHE_FAILED, "the head has no inputs");
+  if (class_name == "Classify") {
+    Outputs outputs;
+    outputs.task = "classify";
+    outputs.tensors = {{"output0", trace.call(head, "", trace.net.concat(inputs.features, 1))}};
+    return outputs;
+  }
+  for (const Tensor& f : inputs.features)
+    if (f.rank() != 4) trace.net.refuse(LATHE_FAILED, "the head wants images as its inputs");
+  if (class_name == "RTDETRDecoder") return trace_decoder_head(trace, head, inputs, options);
+  if (head.class_path().rfind("models.", 0) == 0 || head.child("m")) return trace_anchor_head(trace, head, inputs, options);
+  return Head(trace, head, inputs, options).run();
 }
 
 }  // namespace lathe::ultralytics

@@ -1,5 +1,6 @@
 // The last module of a network: from feature maps to what Ultralytics' own ONNX export returns, or to less or more than that.
 #pragma once
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,12 @@ struct HeadOptions {
   int64_t most_boxes = 300;
 };
 
+struct HeadInputs {
+  std::vector<Tensor> features;   // one a scale, the finest first
+  int64_t height = 0, width = 0;  // of the network's input, in pixels
+  std::optional<Tensor> text;     // embeddings of the classes, [1, classes, width]: YOLO-World, YOLOE
+};
+
 struct Outputs {
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::string task;  // "detect", "segment", "pose", "obb", "classify"
@@ -27,9 +34,18 @@ struct Outputs {
 
 // Whether the class is a head, by its name.
 bool is_head(const Module& module);
+std::string head_names();  // sorted, with commas, for messages
 
-// `features`: the head's inputs; `height`: of the network's input, in pixels.
-Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features, int64_t height,
-                   const HeadOptions& options);
+Outputs trace_head(Trace& trace, const Module& head, const std::string& name, const HeadInputs& inputs, const HeadOptions& options);
+
+// anchor_head.cpp: heads of YOLOv5's own repository, boxes relative to anchors.
+Outputs trace_anchor_head(Trace& trace, const Module& head, const HeadInputs& inputs, const HeadOptions& options);
+// decoder_head.cpp: RT-DETR's, a transformer decoder over queries.
+Outputs trace_decoder_head(Trace& trace, const Module& head, const HeadInputs& inputs, const HeadOptions& options);
+
+// The convolutions of one branch of a head, a ModuleList, one a scale.
+std::vector<Tensor> trace_branch(Trace& trace, const Module& head, const std::string& name, const std::vector<Tensor>& features);
+// Pixels per cell of each scale: what training found, else what the shapes say.
+std::vector<double> strides_of(Net& net, const Module& head, const HeadInputs& inputs);
 
 }  // namespace lathe::ultralytics

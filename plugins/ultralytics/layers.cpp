@@ -109,11 +109,7 @@ Value adaptive_pool(const Layer& l, const char* global) {
   const Tensor& x = l.x();
   if (x.rank() != 4) l.net.refuse(LATHE_FAILED, "a pooling wants an image");
   if (size == std::vector<int64_t>{1, 1}) return l.net.node(global, {x}, {x.shape[0], x.shape[1], 1, 1});
-  // Windows of one size, where the sizes divide (PyTorch, adaptive_avg_pool2d).
-  if (size[0] < 1 || size[1] < 1 || x.shape[2] % size[0] || x.shape[3] % size[1])
-    l.net.refuse(LATHE_UNSUPPORTED, "an adaptive pooling to a size that does not divide its input is not known here");
-  const std::vector<int64_t> step = {x.shape[2] / size[0], x.shape[3] / size[1]};
-  return l.net.pool(std::string(global) == "GlobalMaxPool" ? "MaxPool" : "AveragePool", x, {step, step, {0, 0}, {1, 1}}, false);
+  return l.net.adaptive_pool(std::string(global) == "GlobalMaxPool" ? "ReduceMax" : "ReduceMean", x, size[0], size[1]);
 }
 Value adaptive_average_pool(const Layer& l) { return adaptive_pool(l, "GlobalAveragePool"); }
 Value adaptive_max_pool(const Layer& l) { return adaptive_pool(l, "GlobalMaxPool"); }
@@ -160,6 +156,34 @@ Value flatten(const Layer& l) {
   shape.push_back(all);
   shape.insert(shape.end(), x.shape.begin() + end + 1, x.shape.end());
   return l.net.reshape(x, shape);
+}
+
+// Over groups of channels of one image (Wu & He, "Group Normalization", 2018).
+Value group_norm(const Layer& l) {
+  const Tensor& x = l.x();
+  const int64_t groups = l.module.integer("num_groups", 1);
+  if (x.rank() < 2 || groups < 1 || x.shape[1] % groups) l.net.refuse(LATHE_FAILED, "a GroupNorm has groups that do not fit its input");
+  const Tensor flat = l.net.reshape(x, {x.shape[0], groups, -1});
+  const size_t group = static_cast<size_t>(flat.shape[2]);
+  const Tensor normal = l.net.node("LayerNormalization", {flat, l.net.floats("ones", {flat.shape[2]}, std::vector<float>(group, 1.0f))}, flat.shape,
+                                   [&](sdk::NodeData& n) { n.set("epsilon", static_cast<float>(l.module.real("eps", 1e-5))); });
+  Tensor y = l.net.reshape(normal, x.shape);
+  std::vector<int64_t> along(x.shape.size() - 1, 1);
+  along[0] = x.shape[1];
+  if (const auto weight = l.optional_parameter("weight")) y = l.net.binary("Mul", y, l.net.reshape(*weight, along));
+  if (const auto bias = l.optional_parameter("bias")) y = l.net.binary("Add", y, l.net.reshape(*bias, along));
+  return y;
+}
+Value pixel_shuffle(const Layer& l) {
+  const Tensor& x = l.x();
+  const int64_t factor = l.module.integer("upscale_factor", 0);
+  if (x.rank() != 4 || factor < 1 || factor > 1024 || x.shape[1] % (factor * factor))
+    l.net.refuse(LATHE_FAILED, "a PixelShuffle has a factor that does not fit its input");
+  return l.net.node("DepthToSpace", {x}, {x.shape[0], x.shape[1] / (factor * factor), x.shape[2] * factor, x.shape[3] * factor},
+                    [&](sdk::NodeData& n) {
+                      n.set("blocksize", factor);
+                      n.set("mode", "CRD");
+                    });
 }
 
 // torch.nn.MultiheadAttention with batch_first or not, without masks: softmax(q k^T / sqrt(d)) v (Vaswani et al., 2017).
@@ -229,13 +253,26 @@ Value relu6(const Layer& l) { return l.net.node("Clip", {l.x(), l.net.scalar(0),
 Value hard_sigmoid(const Layer& l) {
   return l.net.unary("HardSigmoid", l.x(), [](sdk::NodeData& n) { n.set("alpha", 1.0f / 6.0f); });
 }
+Value softplus(const Layer& l) {  // log(1 + exp(beta x)) / beta
+  const auto beta = static_cast<float>(l.module.real("beta", 1));
+  if (beta == 1) return l.net.unary("Softplus", l.x());
+  if (beta == 0) l.net.refuse(LATHE_FAILED, "a Softplus has the factor 0");
+  return l.net.binary("Div", l.net.unary("Softplus", l.net.binary("Mul", l.x(), l.net.scalar(beta))), l.net.scalar(beta));
+}
+Value log_sigmoid(const Layer& l) { return l.net.unary("Neg", l.net.unary("Softplus", l.net.unary("Neg", l.x()))); }
+Value celu(const Layer& l) {
+  return l.net.unary("Celu", l.x(), [&](sdk::NodeData& n) { n.set("alpha", static_cast<float>(l.module.real("alpha", 1.0))); });
+}
+Value rrelu(const Layer& l) {  // in evaluation: the mean slope
+  const double slope = (l.module.real("lower", 0.125) + l.module.real("upper", 1.0 / 3.0)) / 2;
+  return l.net.unary("LeakyRelu", l.x(), [&](sdk::NodeData& n) { n.set("alpha", static_cast<float>(slope)); });
+}
 Value softmax(const Layer& l) { return l.net.softmax(l.x(), l.module.integer("dim", -1)); }
 template <const char* const& Operator>
 Value unary(const Layer& l) {
   return l.net.unary(Operator, l.x());
 }
-constexpr const char *relu = "Relu", *sigmoid = "Sigmoid", *tanh_ = "Tanh", *hard_swish = "HardSwish", *softplus = "Softplus", *selu = "Selu",
-                     *softsign = "Softsign";
+constexpr const char *relu = "Relu", *sigmoid = "Sigmoid", *tanh_ = "Tanh", *hard_swish = "HardSwish", *selu = "Selu", *softsign = "Softsign";
 Value mish(const Layer& l) { return l.net.binary("Mul", l.x(), l.net.unary("Tanh", l.net.unary("Softplus", l.x()))); }
 
 struct Entry {
@@ -249,6 +286,8 @@ constexpr Entry layers[] = {
     {"BatchNorm1d", batch_norm},
     {"SyncBatchNorm", batch_norm},
     {"LayerNorm", layer_norm},
+    {"GroupNorm", group_norm},
+    {"PixelShuffle", pixel_shuffle},
     {"Linear", linear},
     {"NonDynamicallyQuantizableLinear", linear},
     {"MaxPool2d", max_pool},
@@ -257,9 +296,11 @@ constexpr Entry layers[] = {
     {"AdaptiveMaxPool2d", adaptive_max_pool},
     {"Upsample", upsample},
     {"UpsamplingNearest2d", upsample},
+    {"UpsamplingBilinear2d", upsample},
     {"Identity", identity},
     {"Dropout", identity},
     {"Dropout2d", identity},
+    {"AlphaDropout", identity},
     {"Sequential", sequential},
     {"ZeroPad2d", zero_pad},
     {"ConstantPad2d", zero_pad},
@@ -277,7 +318,10 @@ constexpr Entry layers[] = {
     {"ReLU", unary<relu>},
     {"Sigmoid", unary<sigmoid>},
     {"Tanh", unary<tanh_>},
-    {"Softplus", unary<softplus>},
+    {"Softplus", softplus},
+    {"LogSigmoid", log_sigmoid},
+    {"CELU", celu},
+    {"RReLU", rrelu},
     {"SELU", unary<selu>},
     {"Softsign", unary<softsign>},
     {"Mish", mish},
@@ -288,7 +332,10 @@ constexpr Entry layers[] = {
 
 bool call_layer(Trace& trace, const Module& module, const List& arguments, Value& result) {
   if (module.class_path().rfind("torch.nn.", 0) != 0) return false;
-  const std::string name = module.class_name();
+  return call_layer(trace, module.class_name(), module, arguments, result);
+}
+
+bool call_layer(Trace& trace, const std::string& name, const Module& module, const List& arguments, Value& result) {
   for (const Entry& entry : layers) {
     if (entry.name != name) continue;
     result = entry.run({trace, trace.net, module, arguments});

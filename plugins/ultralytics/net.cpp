@@ -53,20 +53,6 @@ std::vector<To> convert(const SavedTensor& t, Convert&& to) {
   return values;
 }
 
-std::vector<float> as_floats(const SavedTensor& t) {
-  const auto plain = [](auto v) { return static_cast<float>(v); };
-  switch (t.type) {
-    case LATHE_FLOAT32:
-      return convert<float, float>(t, plain);
-    case LATHE_FLOAT64:
-      return convert<float, double>(t, plain);
-    case LATHE_FLOAT16:
-      return convert<float, uint16_t>(t, half_to_float);
-    default:  // bfloat16
-      return convert<float, uint16_t>(t, [](uint16_t bits) { return std::bit_cast<float>(uint32_t(bits) << 16); });
-  }
-}
-
 std::vector<int64_t> as_integers(const SavedTensor& t) {
   const auto plain = [](auto v) { return static_cast<int64_t>(v); };
   switch (t.type) {
@@ -98,6 +84,20 @@ std::string to_string(const std::vector<int64_t>& shape) {
 sdk::Shape dimensions(const std::vector<int64_t>& shape) { return {shape.begin(), shape.end()}; }
 
 }  // namespace
+
+std::vector<float> as_floats(const SavedTensor& t) {
+  const auto plain = [](auto v) { return static_cast<float>(v); };
+  switch (t.type) {
+    case LATHE_FLOAT32:
+      return convert<float, float>(t, plain);
+    case LATHE_FLOAT64:
+      return convert<float, double>(t, plain);
+    case LATHE_FLOAT16:
+      return convert<float, uint16_t>(t, half_to_float);
+    default:  // bfloat16
+      return convert<float, uint16_t>(t, [](uint16_t bits) { return std::bit_cast<float>(uint32_t(bits) << 16); });
+  }
+}
 
 Net::Scope::Scope(Net& net, const std::string& name) : net_(net), length_(net.path_.size()) {
   if (!name.empty()) net.path_ += (net.path_.empty() ? "" : ".") + name;
@@ -403,6 +403,22 @@ Tensor Net::pad(const Tensor& x, const std::vector<int64_t>& begins, const std::
   pads.insert(pads.end(), ends.begin(), ends.end());
   for (size_t i = 0; i < shape.size(); ++i) shape[i] += begins[i] + ends[i];
   return node("Pad", {x, integers("pads", pads), scalar(value)}, shape);
+}
+
+Tensor Net::adaptive_pool(const std::string& op_type, const Tensor& x, int64_t height, int64_t width) {
+  if (x.rank() != 4) refuse(LATHE_FAILED, "a pooling wants an image, and got " + to_string(x.shape));
+  Tensor y = x;
+  // A window is a rectangle, so rows and columns may be taken one after the other.
+  for (const auto& [along, count] : {std::pair{2, height}, std::pair{3, width}}) {
+    const int64_t size = y.shape[static_cast<size_t>(along)];
+    if (count < 1) refuse(LATHE_FAILED, "an adaptive pooling wants at least one window");
+    if (size == count) continue;
+    std::vector<Tensor> windows;
+    for (int64_t i = 0; i < count; ++i)
+      windows.push_back(reduce(op_type, slice(y, along, i * size / count, ((i + 1) * size + count - 1) / count), {along}, true));
+    y = concat(windows, along);
+  }
+  return y;
 }
 
 Tensor Net::resize(const Tensor& x, int64_t height, int64_t width, const std::string& mode, bool align_corners) {

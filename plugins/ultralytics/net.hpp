@@ -23,6 +23,8 @@ struct Window2d {
   std::vector<int64_t> kernel, stride, padding, dilation;  // two each; padding counts for both ends
 };
 
+std::vector<float> as_floats(const SavedTensor& tensor);
+
 class Net {
  public:
   using Fill = std::function<void(sdk::NodeData&)>;
@@ -72,6 +74,8 @@ class Net {
   std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int64_t axis);
   Tensor reduce(const std::string& op_type, const Tensor& x, const std::vector<int64_t>& axes, bool keep);
   Tensor pad(const Tensor& x, const std::vector<int64_t>& begins, const std::vector<int64_t>& ends, float value);
+  // Height and width windows as equal as they can be (torch.nn.AdaptiveAvgPool2d); `op_type`: ReduceMean or ReduceMax.
+  Tensor adaptive_pool(const std::string& op_type, const Tensor& x, int64_t height, int64_t width);
   Tensor resize(const Tensor& x, int64_t height, int64_t width, const std::string& mode, bool align_corners);
 
   int64_t axis(const Tensor& x, int64_t axis) const;  // 0 to rank-1, or refuses

@@ -40,15 +40,36 @@ std::string python_dictionary(const std::vector<std::string>& names) {
   return text + "}";
 }
 
-// All classes that nothing describes, before a trace stops at the first of them.
-void check_classes(const Checkpoint& checkpoint, const Module& module, const WiringTable& wirings, std::set<PickleId>& seen,
-                   std::map<std::string, std::string>& unknown, const std::string& path, int depth) {
+// All classes that nothing describes, after a trace has stopped at the first of them.
+void find_unknown(const Checkpoint& checkpoint, const Module& module, const WiringTable& wirings, std::set<PickleId>& seen,
+                  std::map<std::string, sdk::Diagnostic>& unknown, const std::string& path, int depth) {
   if (depth > 64 || !seen.insert(module.id()).second) return;
   const std::string full = module.class_path(), name = module.class_name();
-  if (depth > 0 && full.rfind("torch.nn.", 0) != 0 && !is_head(module) && !wirings.contains(full) && !wirings.contains(name))
-    unknown.emplace(full, path);
+  // Of training, or asked for prompts: nothing that a compiled network computes.
+  static constexpr std::string_view aside[] = {"RealNVP", "SAVPE", "Residual", "SwiGLUFFN"};
+  if (std::find(std::begin(aside), std::end(aside), name) != std::end(aside)) return;
+  if (depth > 0 && full.rfind("torch.nn.", 0) != 0 && !is_head(module) && !wirings.contains(full) && !wirings.contains(name)) {
+    sdk::Diagnostic d;
+    d.text = "modules of the class " + full + " are not known";
+    d.node = path;
+    d.location = checkpoint.path();
+    d.hint = how_to_describe(module);
+    unknown.emplace(full, std::move(d));
+  }
   for (const auto& [child_name, child] : module.children())
-    check_classes(checkpoint, child, wirings, seen, unknown, path.empty() ? child_name : path + "." + child_name, depth + 1);
+    find_unknown(checkpoint, child, wirings, seen, unknown, path.empty() ? child_name : path + "." + child_name, depth + 1);
+}
+
+// Embeddings of the classes' names that the checkpoint carries: YOLO-World's txt_feats, YOLOE's pe.
+std::optional<Tensor> class_embeddings(Net& net, const Module& model) {
+  for (const char* name : {"txt_feats", "pe"}) {
+    const auto saved = model.tensor(name);
+    if (!saved || saved->dimensions.size() < 2 || saved->dimensions.size() > 3) continue;
+    const Tensor t = net.constant(name, *saved);
+    if (t.rank() == 3 && t.shape[0] != 1) continue;
+    return t.rank() == 3 ? t : net.reshape(t, {1, t.shape[0], t.shape[1]});
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -115,40 +136,26 @@ std::vector<Stage> stages(const Module& model) {
   return result;
 }
 
-sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable& wirings, const NetworkOptions& options) {
-  const Module model = checkpoint.model();
-  const std::vector<Stage> list = stages(model);
-  std::map<std::string, std::string> unknown;
-  std::set<PickleId> seen;
-  check_classes(checkpoint, model, wirings, seen, unknown, "", 0);
-  if (!unknown.empty()) {
-    std::vector<sdk::Diagnostic> problems;
-    for (const auto& [name, path] : unknown) {
-      sdk::Diagnostic d;
-      d.text = "modules of the class " + name + " are not known";
-      d.node = path;
-      d.location = checkpoint.path();
-      d.hint = "describe what it computes in a file and give that with --option modules=FILE";
-      problems.push_back(std::move(d));
-    }
-    throw sdk::Failure(LATHE_UNSUPPORTED, std::move(problems));
+int64_t largest_stride(const Module& model) {
+  if (const auto saved = model.tensor("stride"); saved && saved->size() > 0 && saved->size() <= 64) {
+    const std::vector<float> strides = as_floats(*saved);
+    const float most = *std::max_element(strides.begin(), strides.end());
+    if (most >= 1 && most <= 4096) return static_cast<int64_t>(std::ceil(most));
   }
-  const int64_t size = options.height && options.width ? 0 : trained_size(checkpoint);
-  const int64_t height = options.height ? options.height : size, width = options.width ? options.width : size;
-  const Module& head = list.back().module;
-  if (!is_head(head))
-    refuse(checkpoint, LATHE_UNSUPPORTED, "the network ends in a module of class " + head.class_path() + ", which is no head that is known");
+  return 32;
+}
 
-  Net net("main_graph");
-  Trace trace(net, wirings);
-  const int64_t channels = [&] {
-    const PickleId yaml = model.attribute("yaml");
-    const PickleId given = yaml == no_pickle ? no_pickle : find_key(checkpoint.pickle(), yaml, "ch");
-    const auto count = given == no_pickle ? std::nullopt : number(checkpoint.pickle(), given);
-    return count && *count >= 1 && *count <= 1024 ? static_cast<int64_t>(*count) : 3;
-  }();
+namespace {
+
+Outputs trace_stages(Trace& trace, const Module& model, const std::vector<Stage>& list, const Tensor& image, const HeadOptions& options) {
+  Net& net = trace.net;
+  HeadInputs head_inputs;
+  head_inputs.height = image.shape.at(2), head_inputs.width = image.shape.at(3);
+  head_inputs.text = class_embeddings(net, model);
+  // YOLO-World looks at the names with the picture in view, but its head compares with them as they came.
+  std::optional<Tensor> text = head_inputs.text;
   std::vector<Value> values;
-  Value last = net.input("images", {1, channels, height, width});
+  Value last = image;
   for (size_t i = 0; i + 1 < list.size(); ++i) {
     const Stage& stage = list[i];
     const auto value_of = [&](int64_t from) { return from < 0 ? last : values[static_cast<size_t>(from)]; };
@@ -160,29 +167,78 @@ sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable&
       for (const int64_t from : stage.from) several.push_back(value_of(from));
       input = Value::list(std::move(several));
     }
-    last = trace.call(stage.module, "model." + std::to_string(i), List{input});
+    const std::string name = "model." + std::to_string(i), class_name = stage.module.class_name();
+    const bool changes_text = class_name == "ImagePoolingAttn";
+    List arguments = {input};
+    if (changes_text || class_name == "C2fAttn") {
+      if (!text)
+        net.refuse(LATHE_UNSUPPORTED, "the checkpoint carries no embeddings of class names, which its modules look at",
+                   "set the classes once with set_classes() and save the model");
+      arguments.push_back(*text);
+    }
+    const Value result = trace.call(stage.module, name, arguments);
+    if (changes_text) {
+      text = tensor_of(net, result);
+    } else {
+      last = result;
+    }
     values.push_back(last);
   }
-  std::vector<Tensor> features;
-  for (const int64_t from : list.back().from) features.push_back(tensor_of(net, from < 0 ? last : values[static_cast<size_t>(from)]));
-  const Outputs outputs = trace_head(trace, head, "model." + std::to_string(list.size() - 1), features, height, options.head);
+  for (const int64_t from : list.back().from) head_inputs.features.push_back(tensor_of(net, from < 0 ? last : values[static_cast<size_t>(from)]));
+  return trace_head(trace, list.back().module, "model." + std::to_string(list.size() - 1), head_inputs, options);
+}
+
+}  // namespace
+
+sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable& wirings, const NetworkOptions& options) {
+  const Module model = checkpoint.model();
+  const std::vector<Stage> list = stages(model);
+  const Module& head = list.back().module;
+  const Pickle& pickle = checkpoint.pickle();
+  const int64_t stride = largest_stride(model), size = options.height && options.width ? 0 : trained_size(checkpoint);
+  const auto rounded = [&](int64_t wanted) { return (wanted + stride - 1) / stride * stride; };
+  const int64_t height = rounded(options.height ? options.height : size), width = rounded(options.width ? options.width : size);
+  const int64_t channels = [&] {
+    const PickleId yaml = model.attribute("yaml");
+    for (const char* key : {"channels", "ch"}) {
+      const PickleId given = yaml == no_pickle ? no_pickle : find_key(pickle, yaml, key);
+      const auto count = given == no_pickle ? std::nullopt : number(pickle, given);
+      if (count && *count >= 1 && *count <= 1024) return static_cast<int64_t>(*count);
+    }
+    return int64_t(3);
+  }();
+
+  Net net("main_graph");
+  Trace trace(net, wirings);
+  Outputs outputs;
+  try {
+    if (!is_head(head))
+      refuse(checkpoint, LATHE_UNSUPPORTED, "the network ends in a module of class " + head.class_path() + ", which is no head that is known",
+             "known heads are " + head_names());
+    outputs = trace_stages(trace, model, list, net.input("images", {1, channels, height, width}), options.head);
+  } catch (const sdk::Failure&) {
+    if (trace.unknown().empty()) throw;
+    std::map<std::string, sdk::Diagnostic> unknown;
+    std::set<PickleId> seen;
+    for (const Stage& stage : list)
+      find_unknown(checkpoint, stage.module, wirings, seen, unknown, "model." + std::to_string(&stage - list.data()), 1);
+    std::vector<sdk::Diagnostic> problems;
+    for (auto& [name, problem] : unknown) problems.push_back(std::move(problem));
+    if (problems.empty()) throw;
+    throw sdk::Failure(LATHE_UNSUPPORTED, std::move(problems));
+  }
   for (const auto& [name, tensor] : outputs.tensors) {
     net.graph.value(tensor.value).name = name;
     net.graph.add_output(tensor.value);
   }
 
-  double stride = 32;
-  if (const auto saved = model.tensor("stride"); saved && outputs.task != "classify") {
-    stride = 0;
-    for (const Tensor& f : features) stride = std::max(stride, double(height) / double(f.shape.at(2)));
-  }
   const std::vector<std::string> names = class_names(checkpoint, model);
   net.graph.set_property("task", outputs.task);
-  net.graph.set_property("stride", std::to_string(static_cast<int64_t>(stride)));
+  net.graph.set_property("stride", std::to_string(outputs.task == "classify" ? int64_t(32) : stride));
   net.graph.set_property("batch", "1");
   net.graph.set_property("imgsz", "[" + std::to_string(height) + ", " + std::to_string(width) + "]");
   if (!names.empty()) net.graph.set_property("names", python_dictionary(names));
-  if (outputs.task == "pose") net.graph.set_property("kpt_shape", describe(checkpoint.pickle(), head.attribute("kpt_shape")));
+  if (outputs.task == "pose") net.graph.set_property("kpt_shape", describe(pickle, head.attribute("kpt_shape")));
   return std::move(net.graph);
 }
 

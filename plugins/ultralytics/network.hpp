@@ -17,6 +17,9 @@ struct NetworkOptions {
 // The image size that the network was trained with (train_args.imgsz), or 640.
 int64_t trained_size(const Checkpoint& checkpoint);
 
+// The largest stride of the network, which height and width of its images must be multiples of: 32 where the checkpoint says nothing.
+int64_t largest_stride(const Module& model);
+
 // Class names by their numbers; empty when the checkpoint has none.
 std::vector<std::string> class_names(const Checkpoint& checkpoint, const Module& model);
 
@@ -27,7 +30,8 @@ struct Stage {
 };
 std::vector<Stage> stages(const Module& model);
 
-// Throws sdk::Failure: unknown modules, all of them; a network that is no detector, segmenter, pose estimator or classifier; sizes that do not fit.
+// Sizes are rounded up to the stride, as Ultralytics does; the property "imgsz" says what they became. Throws sdk::Failure: unknown modules, all of
+// them; a network that is no detector, segmenter, pose estimator or classifier; sizes that do not fit.
 sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable& wirings, const NetworkOptions& options);
 
 }  // namespace lathe::ultralytics

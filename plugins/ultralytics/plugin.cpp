@@ -61,7 +61,7 @@ class Frontend {
              {"modules", LATHE_OPTION_PATH, "", "A YAML file that describes module classes which are not known."},
              {"conf", LATHE_OPTION_FLOAT, "0.25", "With head=nms: the lowest score of a box."},
              {"iou", LATHE_OPTION_FLOAT, "0.7", "With head=nms: how far boxes of one class may overlap."},
-             {"max-det", LATHE_OPTION_INT, "300", "With head=nms: the most boxes of a class; in end-to-end networks: of all classes."}}};
+             {"max-det", LATHE_OPTION_INT, "300", "With head=nms and in end-to-end networks: the most boxes."}}};
   }
   static int recognise(const sdk::FileHead& head) { return recognise_head(head); }
 
@@ -84,6 +84,11 @@ class Frontend {
       if (const int64_t size = request.settings.integer(name); size > 0) *value = size;
     for (const std::string& global : checkpoint.pickle().globals())
       if (!Checkpoint::expected_global(global)) host_.warn("the checkpoint names " + global + ", which no network needs; nothing of it was run");
+    const int64_t stride = largest_stride(checkpoint.model()), trained = options.height && options.width ? 0 : trained_size(checkpoint);
+    for (const auto& [name, given] : {std::pair{"height", options.height}, std::pair{"width", options.width}})
+      if (const int64_t size = given ? given : trained; size % stride)
+        host_.warn("a " + std::string(name) + " of " + std::to_string(size) + " is no multiple of the network's stride, " + std::to_string(stride) +
+                   ": " + std::to_string((size + stride - 1) / stride * stride) + " is taken");
     sink.accept(trace_network(checkpoint, wirings, options));
   }
 

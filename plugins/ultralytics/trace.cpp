@@ -98,6 +98,33 @@ bool attribute_of(Net& net, const Module& module, const std::string& name, Value
   return true;
 }
 
+std::string held_by(const Module& module) {
+  std::string list;
+  const auto add = [&](const std::string& name, const std::string& what) {
+    if (list.size() < 1000) list += (list.empty() ? "" : ", ") + name + what;
+  };
+  for (const auto& [name, child] : module.children()) add(name, " (" + child.class_name() + ")");
+  const Pickle& pickle = module.checkpoint().pickle();
+  const PickleId state = pickle[module.id()].state;
+  for (const PickleId dictionary : {find_key(pickle, state, "_parameters"), find_key(pickle, state, "_buffers"), state}) {
+    if (dictionary == no_pickle) continue;
+    const PickleValue& v = pickle[dictionary];
+    const PickleIds& items = v.kind == PickleValue::Kind::call ? v.contents : v.items;
+    for (size_t i = 0; i + 1 < items.size(); i += 2)
+      if (const auto name = text(pickle, items[i]); name && !name->empty() && name->front() != '_' && *name != "training") add(*name, "");
+  }
+  return list.empty() ? "nothing" : list;
+}
+
+std::string how_to_describe(const Module& module) {
+  const auto children = module.children();
+  std::string body = "x";
+  for (size_t i = 0; i < children.size() && i < 2; ++i) body = children[i].first + "(" + body + ")";
+  if (!children.empty() && !children[0].first.empty() && children[0].first[0] >= '0' && children[0].first[0] <= '9') body = "layer('Sequential', x)";
+  return "say what it computes from what it holds (" + held_by(module) + ") in a YAML file like modules: {" + module.class_name() + ": \"return " +
+         body + "\"}, and give that with --option modules=FILE; docs/describing-modules.md explains the language";
+}
+
 // ---- evaluation -------------------------------------------------------------------------------------------------------------------
 
 class Evaluation {
@@ -109,42 +136,55 @@ class Evaluation {
       net_.refuse(LATHE_FAILED, "a module of class " + self_.class_name() + " takes " + std::to_string(wiring_.inputs.size()) +
                                     " inputs and was given " + std::to_string(arguments.size()));
     for (size_t i = 0; i < arguments.size(); ++i) variables_[wiring_.inputs[i]] = arguments[i];
-    if (!execute(wiring_.body)) fail(0, "it returns nothing");
+    if (!execute(wiring_.body)) fail(Statement(), "it returns nothing");
     return std::move(result_);
   }
 
  private:
-  [[noreturn]] void fail(int line, const std::string& what) const {
+  template <class Place>  // an expression or a statement
+  [[noreturn]] void fail(const Place& place, const std::string& what, std::string hint = {}) const {
     sdk::Diagnostic d;
     d.text = "the description of a module does not fit: " + what;
     d.node = net_.path();
-    d.location = wiring_.source + (line ? ", line " + std::to_string(line) : "");
+    d.location = wiring_.source;
+    if (place.line) d.location += ", line " + std::to_string(place.line) + ", column " + std::to_string(place.column);
+    d.hint = std::move(hint);
     throw sdk::Failure(LATHE_FAILED, std::move(d));
   }
 
   // True once a result was given.
   bool execute(const std::vector<Statement>& statements) {
     for (const Statement& s : statements) {
-      switch (s.kind) {
-        case Statement::Kind::assign:
-          assign(s, evaluate(s.value));
-          break;
-        case Statement::Kind::evaluate:
-          evaluate(s.value);
-          break;
-        case Statement::Kind::give:
-          result_ = evaluate(s.value);
-          return true;
-        case Statement::Kind::branch:
-          if (execute(truth_of(net_, evaluate(s.value)) ? s.body : s.otherwise)) return true;
-          break;
-        case Statement::Kind::loop:
-          for (const Value& item : elements(evaluate(s.value))) {
-            assign(s, item);
-            if (execute(s.body)) return true;
-          }
-          break;
+      try {
+        if (execute(s)) return true;
+      } catch (sdk::Failure& failure) {  // what a function or an operator refuses: here it is
+        for (sdk::Diagnostic& d : failure.diagnostics)
+          if (d.location.empty()) d.location = wiring_.source + ", line " + std::to_string(s.line) + ", column " + std::to_string(s.column);
+        throw;
       }
+    }
+    return false;
+  }
+
+  bool execute(const Statement& s) {
+    switch (s.kind) {
+      case Statement::Kind::assign:
+        assign(s, evaluate(s.value));
+        break;
+      case Statement::Kind::evaluate:
+        evaluate(s.value);
+        break;
+      case Statement::Kind::give:
+        result_ = evaluate(s.value);
+        return true;
+      case Statement::Kind::branch:
+        return execute(truth_of(net_, evaluate(s.value)) ? s.body : s.otherwise);
+      case Statement::Kind::loop:
+        for (const Value& item : elements(evaluate(s.value))) {
+          assign(s, item);
+          if (execute(s.body)) return true;
+        }
+        break;
     }
     return false;
   }
@@ -155,7 +195,7 @@ class Evaluation {
       return;
     }
     const List items = elements(value);
-    if (items.size() != s.names.size()) fail(s.line, std::to_string(s.names.size()) + " names for " + std::to_string(items.size()) + " values");
+    if (items.size() != s.names.size()) fail(s, std::to_string(s.names.size()) + " names for " + std::to_string(items.size()) + " values");
     for (size_t i = 0; i < items.size(); ++i) variables_[s.names[i]] = items[i];
   }
 
@@ -170,7 +210,7 @@ class Evaluation {
   }
 
   Value evaluate(const Expression& e) {
-    if (++trace_.steps_ > most_steps) fail(e.line, "it takes too many steps");
+    if (++trace_.steps_ > most_steps) fail(e, "it takes too many steps");
     using Kind = Expression::Kind;
     switch (e.kind) {
       case Kind::number:
@@ -216,7 +256,8 @@ class Evaluation {
     Value value;
     if (attribute_of(net_, self_, e.text, value)) return named(value, e.text);
     if (is_function(e.text)) return Value::Function{e.text};
-    fail(e.line, "a module of class " + self_.class_name() + " has no '" + e.text + "'");
+    fail(e, "'" + e.text + "' is no variable, nothing that this module of class " + self_.class_name() + " holds, and no function",
+         "the module holds " + held_by(self_) + "; functions are " + function_names());
   }
 
   // Remembers what a module is called, for the names of nodes.
@@ -232,18 +273,18 @@ class Evaluation {
   Value attribute(const Expression& e) {
     const Value of = evaluate(e.operands[0]);
     if (const auto* tensor = std::get_if<Tensor>(&of.is)) {
-      if (e.text != "shape") fail(e.line, "a tensor has no '" + e.text + "', only a shape");
+      if (e.text != "shape") fail(e, "a tensor has no '" + e.text + "', only a shape");
       List shape;
       for (const int64_t d : tensor->shape) shape.push_back(double(d));
       return Value::list(std::move(shape));
     }
     if (const auto* module = std::get_if<Module>(&of.is)) {
       Value value;
-      if (!attribute_of(net_, *module, e.text, value)) fail(e.line, "a module of class " + module->class_name() + " has no '" + e.text + "'");
+      if (!attribute_of(net_, *module, e.text, value)) fail(e, "a module of class " + module->class_name() + " has no '" + e.text + "'");
       const auto known = names_.find(module->id());
       return named(value, known == names_.end() ? e.text : known->second + "." + e.text);
     }
-    fail(e.line, std::string("'.") + e.text + "' of " + kind_of(of));
+    fail(e, std::string("'.") + e.text + "' of " + kind_of(of));
   }
 
   Value call(const Expression& e) {
@@ -255,7 +296,7 @@ class Evaluation {
       return trace_.call(*module, known == names_.end() ? module->class_name() : known->second, arguments);
     }
     const auto* function = std::get_if<Value::Function>(&callee.is);
-    if (!function) fail(e.line, std::string(kind_of(callee)) + " cannot be called");
+    if (!function) fail(e, std::string(kind_of(callee)) + " cannot be called");
     std::map<std::string, Value> keywords;
     for (size_t i = 0; i < e.keywords.size(); ++i) keywords[e.keywords[i]] = evaluate(e.named[i]);
     return call_function(trace_, self_, function->name, arguments, keywords);
@@ -278,7 +319,7 @@ class Evaluation {
     if (e.kind == Expression::Kind::index) {
       int64_t i = integer_of(net_, evaluate(e.operands[1]));
       if (i < 0) i += count;
-      if (i < 0 || i >= count) fail(e.line, "element " + std::to_string(i) + " of a list of " + std::to_string(count));
+      if (i < 0 || i >= count) fail(e, "element " + std::to_string(i) + " of a list of " + std::to_string(count));
       return items[static_cast<size_t>(i)];
     }
     const auto clamped = [&](int64_t v) { return std::min(std::max<int64_t>(v < 0 ? v + count : v, 0), count); };
@@ -322,7 +363,7 @@ class Evaluation {
       if (op == "@") return net_.matmul(x, y);
       static const std::map<std::string, const char*> operators = {{"+", "Add"}, {"-", "Sub"}, {"*", "Mul"}, {"/", "Div"}};
       const auto found = operators.find(op);
-      if (found == operators.end()) fail(e.line, "'" + op + "' does not work on tensors");
+      if (found == operators.end()) fail(e, "'" + op + "' does not work on tensors");
       return net_.binary(found->second, x, y);
     }
     const double x = number_of(net_, left), y = number_of(net_, right);
@@ -333,11 +374,11 @@ class Evaluation {
     if (op == ">") return x > y;
     if (op == "<=") return x <= y;
     if (op == ">=") return x >= y;
-    if (y == 0) fail(e.line, "a division by zero");
+    if (y == 0) fail(e, "a division by zero");
     if (op == "/") return x / y;
     if (op == "//") return std::floor(x / y);
     if (op == "%") return x - std::floor(x / y) * y;
-    fail(e.line, "'" + op + "' does not work on numbers");
+    fail(e, "'" + op + "' does not work on numbers");
   }
 
   bool equal(const Value& a, const Value& b) {
@@ -378,8 +419,7 @@ Value Trace::call(const Module& module, const std::string& name, const List& arg
   }
   if (wiring == table_.end()) {
     unknown_.emplace(path, net.path());
-    net.refuse(LATHE_UNSUPPORTED, "a module of class " + path + " is not known",
-               "describe what it computes in a file and give that with --option modules=FILE");
+    net.refuse(LATHE_UNSUPPORTED, "modules of the class " + path + " are not known", how_to_describe(module));
   }
   return Evaluation(*this, module, wiring->second).run(arguments);
 }

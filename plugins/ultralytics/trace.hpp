@@ -51,9 +51,12 @@ class Trace {
 
 // layers.cpp: modules of torch.nn. False: the class is none of them.
 bool call_layer(Trace& trace, const Module& module, const List& arguments, Value& result);
+// The same by the class's name, whatever class the module has: for those derived from one of torch.nn.
+bool call_layer(Trace& trace, const std::string& name, const Module& module, const List& arguments, Value& result);
 
 // functions.cpp: the functions of descriptions. False: there is none of that name.
 bool is_function(const std::string& name);
+std::string function_names();  // sorted, with commas, for messages and the page about the language
 Value call_function(Trace& trace, const Module& self, const std::string& name, const List& arguments, const std::map<std::string, Value>& keywords);
 
 // What a value must be; else the trace ends with a sentence about the module at work.
@@ -64,6 +67,11 @@ const List& list_of(const Net& net, const Value& value);
 std::vector<int64_t> integers_of(const Net& net, const Value& value);  // of a list, or a number alone
 std::vector<Tensor> tensors_of(const Net& net, const Value& value);
 bool truth_of(const Net& net, const Value& value);
+
+// What a module holds, for messages: sub-modules with their classes, parameters, attributes.
+std::string held_by(const Module& module);
+// The next step for who has a module of a class that nothing describes.
+std::string how_to_describe(const Module& module);
 
 // An attribute of a module as a value: sub-modules, parameters, numbers, texts, lists. False: it has none of that name.
 bool attribute_of(Net& net, const Module& module, const std::string& name, Value& value);

@@ -3,6 +3,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <lathe/plugin.hpp>
 
@@ -14,6 +15,7 @@ constexpr int most_depth = 64;
 struct Word {
   enum class Kind { name, number, text, symbol, end } kind = Kind::end;
   std::string text;
+  int line = 0, column = 0;
 };
 
 // One logical line: its indentation and its words.
@@ -25,22 +27,32 @@ struct Line {
 
 class Parser {
  public:
-  explicit Parser(const std::string& source) : source_(source) {}
+  Parser(const std::string& source, TextPlace place) : source_(source), place_(place) {}
 
   std::vector<Statement> parse(std::string_view text) {
     split(text);
-    if (lines_.empty()) fail(1, "the description is empty");
+    if (lines_.empty()) fail(place_.lines_before + 1, 0, "the description is empty");
     std::vector<Statement> body = block(lines_[0].indentation, 0);
-    if (next_ < lines_.size()) fail(lines_[next_].number, "the indentation fits no block");
+    if (next_ < lines_.size()) fail_line(lines_[next_], "the indentation fits no block");
     return body;
   }
 
  private:
-  [[noreturn]] void fail(int line, const std::string& what) const {
+  // `column` 0: the line as a whole.
+  [[noreturn]] void fail(int line, int column, const std::string& what) const {
     sdk::Diagnostic d;
     d.text = "the description of a module is wrong: " + what;
-    d.location = source_ + ", line " + std::to_string(line);
+    d.location = source_ + ", line " + std::to_string(line) + (column ? ", column " + std::to_string(column) : "");
     throw sdk::Failure(LATHE_USAGE, std::move(d));
+  }
+  // At the word that comes next; behind the last one where the line has ended.
+  [[noreturn]] void fail_here(const std::string& what) const {
+    const Word& last = line_->words.back();
+    if (peek().kind == Word::Kind::end) fail(last.line, last.column + static_cast<int>(last.text.size()), what);
+    fail(peek().line, peek().column, what);
+  }
+  [[noreturn]] void fail_line(const Line& line, const std::string& what) const {
+    fail(line.number, place_.columns_before + static_cast<int>(line.indentation) + 1, what);
   }
 
   // ---- words ------------------------------------------------------------------------------------------------------------------------
@@ -49,7 +61,7 @@ class Parser {
   static bool digit(char c) { return c >= '0' && c <= '9'; }
 
   void split(std::string_view text) {
-    int number = 0, open = 0;
+    int number = place_.lines_before, open = 0;
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = std::min(text.find('\n', begin), text.size());
       const std::string_view line = text.substr(begin, end - begin);
@@ -58,15 +70,16 @@ class Parser {
       size_t at = line.find_first_not_of(' ');
       if (at == std::string_view::npos || line[at] == '#') continue;
       if (open == 0) lines_.push_back({number, at, {}});
-      words(line.substr(at), number, open);
+      words(line, at, number, open);
     }
-    if (open) fail(number, "a bracket is not closed");
+    if (open) fail(number, 0, "a bracket is not closed");
   }
 
-  void words(std::string_view s, int line, int& open) {
+  void words(std::string_view s, size_t begin, int line, int& open) {
     std::vector<Word>& list = lines_.back().words;
-    for (size_t i = 0; i < s.size();) {
+    for (size_t i = begin; i < s.size();) {
       const char c = s[i];
+      const int column = place_.columns_before + static_cast<int>(i) + 1;
       if (c == ' ') {
         ++i;
       } else if (c == '#') {
@@ -74,17 +87,17 @@ class Parser {
       } else if (letter(c)) {
         size_t end = i;
         while (end < s.size() && (letter(s[end]) || digit(s[end]))) ++end;
-        list.push_back({Word::Kind::name, std::string(s.substr(i, end - i))});
+        list.push_back({Word::Kind::name, std::string(s.substr(i, end - i)), line, column});
         i = end;
       } else if (digit(c) || (c == '.' && i + 1 < s.size() && digit(s[i + 1]))) {
         size_t end = i;
         while (end < s.size() && (digit(s[end]) || s[end] == '.' || s[end] == 'e' || ((s[end] == '-' || s[end] == '+') && s[end - 1] == 'e'))) ++end;
-        list.push_back({Word::Kind::number, std::string(s.substr(i, end - i))});
+        list.push_back({Word::Kind::number, std::string(s.substr(i, end - i)), line, column});
         i = end;
       } else if (c == '\'' || c == '"') {
         const size_t end = s.find(c, i + 1);
-        if (end == std::string_view::npos) fail(line, "a text is not closed");
-        list.push_back({Word::Kind::text, std::string(s.substr(i + 1, end - i - 1))});
+        if (end == std::string_view::npos) fail(line, column, "a text is not closed");
+        list.push_back({Word::Kind::text, std::string(s.substr(i + 1, end - i - 1)), line, column});
         i = end + 1;
       } else {
         static constexpr std::string_view pairs[] = {"//", "==", "!=", "<=", ">="};
@@ -92,11 +105,11 @@ class Parser {
         for (const std::string_view pair : pairs)
           if (s.substr(i, 2) == pair) symbol = pair;
         if (symbol.size() == 1 && std::string_view("+-*/%@<>=()[],.:").find(c) == std::string_view::npos)
-          fail(line, "'" + symbol + "' has no meaning here");
+          fail(line, column, "'" + symbol + "' has no meaning here");
         if (symbol == "(" || symbol == "[") ++open;
         if (symbol == ")" || symbol == "]") --open;
-        if (open < 0) fail(line, "a bracket is closed that was not opened");
-        list.push_back({Word::Kind::symbol, symbol});
+        if (open < 0) fail(line, column, "a bracket is closed that was not opened");
+        list.push_back({Word::Kind::symbol, symbol, line, column});
         i += symbol.size();
       }
     }
@@ -105,10 +118,10 @@ class Parser {
   // ---- statements -------------------------------------------------------------------------------------------------------------------
 
   std::vector<Statement> block(size_t indentation, int depth) {
-    if (depth > most_depth) fail(lines_[next_].number, "blocks are nested too deeply");
+    if (depth > most_depth) fail_line(lines_[next_], "blocks are nested too deeply");
     std::vector<Statement> body;
     while (next_ < lines_.size() && lines_[next_].indentation == indentation) body.push_back(statement(indentation, depth));
-    if (next_ < lines_.size() && lines_[next_].indentation > indentation) fail(lines_[next_].number, "the indentation fits no block");
+    if (next_ < lines_.size() && lines_[next_].indentation > indentation) fail_line(lines_[next_], "the indentation fits no block");
     return body;
   }
 
@@ -122,6 +135,7 @@ class Parser {
     enter(lines_[next_++]);
     Statement s;
     s.line = line_->number;
+    s.column = line_->words[0].column;
     if (take("return")) {
       s.kind = Statement::Kind::give;
       s.value = whole_expression();
@@ -159,6 +173,7 @@ class Parser {
     Statement s;
     s.kind = Statement::Kind::branch;
     s.line = line_->number;
+    s.column = line_->words[0].column;
     s.value = expression();
     expect(":");
     s.body = body_of(indentation, depth);
@@ -168,7 +183,7 @@ class Parser {
         enter(lines_[next_++]);
         ++at_;
         if (word == "elif") {
-          if (depth > most_depth) fail(line_->number, "blocks are nested too deeply");
+          if (depth > most_depth) fail_here("blocks are nested too deeply");
           s.otherwise.push_back(branch(indentation, depth + 1));
         } else {
           expect(":");
@@ -180,15 +195,15 @@ class Parser {
   }
 
   std::vector<Statement> body_of(size_t indentation, int depth) {
-    if (at_ < line_->words.size()) fail(line_->number, "a block begins on a line of its own");
-    if (next_ >= lines_.size() || lines_[next_].indentation <= indentation) fail(line_->number, "a block is missing");
+    if (at_ < line_->words.size()) fail_here("a block begins on a line of its own");
+    if (next_ >= lines_.size() || lines_[next_].indentation <= indentation) fail_here("a block is missing");
     return block(lines_[next_].indentation, depth + 1);
   }
 
   std::vector<std::string> targets() {
     std::vector<std::string> names;
     do {
-      if (peek().kind != Word::Kind::name) fail(line_->number, "a name is expected");
+      if (peek().kind != Word::Kind::name) fail_here("a name is expected");
       names.push_back(line_->words[at_++].text);
     } while (take(","));
     return names;
@@ -207,14 +222,16 @@ class Parser {
     return true;
   }
   void expect(std::string_view text) {
-    if (!take(text))
-      fail(line_->number, "'" + std::string(text) + "' is expected" + (peek().kind == Word::Kind::end ? "" : " before '" + peek().text + "'"));
+    if (!take(text)) fail_here("'" + std::string(text) + "' is expected" + (peek().kind == Word::Kind::end ? "" : " before '" + peek().text + "'"));
   }
 
   Expression make(Expression::Kind kind, std::vector<Expression> operands = {}, std::string text = {}) const {
     Expression e;
     e.kind = kind;
-    e.line = line_->number;
+    // The word at hand; of operators and calls the one behind their first operand.
+    const Word& word = line_->words[std::min(at_, line_->words.size() - 1)];
+    e.line = word.line;
+    e.column = word.column;
     e.operands = std::move(operands);
     e.text = std::move(text);
     return e;
@@ -229,12 +246,12 @@ class Parser {
       first = make(Expression::Kind::list, {std::move(first)});
       while (take(",")) first.operands.push_back(expression());
     }
-    if (at_ < line_->words.size()) fail(line_->number, "'" + peek().text + "' is not expected here");
+    if (at_ < line_->words.size()) fail_here("'" + peek().text + "' is not expected here");
     return first;
   }
 
   Expression expression() {
-    if (++depth_ > most_depth) fail(line_->number, "an expression is nested too deeply");
+    if (++depth_ > most_depth) fail_here("an expression is nested too deeply");
     Expression value = disjunction();
     if (take("if")) {
       Expression condition = disjunction();
@@ -327,7 +344,7 @@ class Parser {
         }
         expect("]");
       } else if (take(".")) {
-        if (peek().kind != Word::Kind::name) fail(line_->number, "a name is expected after '.'");
+        if (peek().kind != Word::Kind::name) fail_here("a name is expected after '.'");
         value = make(Expression::Kind::attribute, {std::move(value)}, line_->words[at_++].text);
       } else {
         return value;
@@ -341,7 +358,7 @@ class Parser {
       case Word::Kind::number: {
         char* end = nullptr;
         e.number = std::strtod(word.text.c_str(), &end);
-        if (*end != '\0') fail(line_->number, "'" + word.text + "' is no number");
+        if (*end != '\0') fail_here("'" + word.text + "' is no number");
         e.kind = Expression::Kind::number;
         break;
       }
@@ -376,13 +393,14 @@ class Parser {
         }
         [[fallthrough]];
       default:
-        fail(line_->number, word.kind == Word::Kind::end ? "the line ends in the middle" : "'" + word.text + "' is not expected here");
+        fail_here(word.kind == Word::Kind::end ? "the line ends in the middle" : "'" + word.text + "' is not expected here");
     }
     ++at_;
     return e;
   }
 
   const std::string& source_;
+  const TextPlace place_;
   std::vector<Line> lines_;
   size_t next_ = 0;
   const Line* line_ = nullptr;
@@ -392,13 +410,29 @@ class Parser {
 
 }  // namespace
 
-Wiring parse_wiring(std::string_view text, std::vector<std::string> inputs, std::string source) {
+Wiring parse_wiring(std::string_view text, std::vector<std::string> inputs, std::string source, TextPlace place) {
   Wiring wiring;
-  wiring.body = Parser(source).parse(text);
+  wiring.body = Parser(source, place).parse(text);
   wiring.source = std::move(source);
   wiring.inputs = std::move(inputs);
   return wiring;
 }
+
+namespace {
+
+// Where the text of a YAML scalar stands in its file. A block ("|") begins on the line after its sign, indented by what its first line is.
+TextPlace place_of(const std::string& yaml, const YAML::Mark& mark) {
+  TextPlace place{mark.line, mark.column};
+  if (mark.pos < 0 || static_cast<size_t>(mark.pos) >= yaml.size()) return place;
+  const size_t sign = yaml.find_first_of("|>\n", static_cast<size_t>(mark.pos));
+  const size_t end = sign == std::string::npos ? sign : yaml.find('\n', sign);
+  if (end == std::string::npos || yaml[sign] == '\n') return place;
+  const size_t first = yaml.find_first_not_of(" \n", end);
+  const size_t line = first == std::string::npos ? first : yaml.rfind('\n', first) + 1;
+  return {mark.line + 1, first == std::string::npos ? 0 : static_cast<int>(first - line)};
+}
+
+}  // namespace
 
 void read_wirings(WiringTable& table, const std::string& yaml, const std::string& source) {
   const auto refuse = [&](const std::string& what, int line) {
@@ -423,7 +457,7 @@ void read_wirings(WiringTable& table, const std::string& yaml, const std::string
             refuse("the description of " + name + " has an unknown key '" + key.first.as<std::string>() + "'", node.Mark().line + 1);
       }
       if (!forward || !forward.IsScalar()) refuse("the description of " + name + " has no text", node.Mark().line + 1);
-      table[name] = parse_wiring(forward.as<std::string>(), std::move(inputs), source + ", class " + name);
+      table[name] = parse_wiring(forward.as<std::string>(), std::move(inputs), source + ", class " + name, place_of(yaml, forward.Mark()));
     }
   } catch (const YAML::Exception& error) {
     refuse(std::string("the file of module descriptions is no YAML: ") + error.msg, error.mark.line + 1);

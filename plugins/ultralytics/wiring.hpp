@@ -23,9 +23,9 @@ namespace lathe::ultralytics {
 struct Expression {
   enum class Kind { number, text, truth, none, name, list, call, attribute, index, slice, negate, invert, binary, choice };
   Kind kind = Kind::none;
-  int line = 0;
-  double number = 0;  // number; truth: 0 or 1
-  std::string text;   // text, name, attribute; binary: the operator ("+", "//", "==", "in", "is", "and", ...)
+  int line = 0, column = 0;  // in the file
+  double number = 0;         // number; truth: 0 or 1
+  std::string text;          // text, name, attribute; binary: the operator ("+", "//", "==", "in", "is", "and", ...)
   // list: elements; call: callee, then arguments; attribute, negate, invert: one; index: value, index; slice: value, begin, end (kind none
   // where left out); binary: left, right; choice: condition, then, otherwise.
   std::vector<Expression> operands;
@@ -36,7 +36,7 @@ struct Expression {
 struct Statement {
   enum class Kind { assign, loop, branch, give, evaluate };
   Kind kind = Kind::evaluate;
-  int line = 0;
+  int line = 0, column = 0;
   std::vector<std::string> names;          // assign, loop: targets
   Expression value;                        // assign, loop: what; branch: condition; give: result
   std::vector<Statement> body, otherwise;  // loop, branch
@@ -48,8 +48,13 @@ struct Wiring {
   std::vector<Statement> body;
 };
 
-// Throws sdk::Failure(LATHE_USAGE) with the line in which the text is wrong.
-Wiring parse_wiring(std::string_view text, std::vector<std::string> inputs, std::string source);
+// Where a text begins in its file: lines and columns of messages are counted from there.
+struct TextPlace {
+  int lines_before = 0, columns_before = 0;
+};
+
+// Throws sdk::Failure(LATHE_USAGE) with the line and column in which the text is wrong.
+Wiring parse_wiring(std::string_view text, std::vector<std::string> inputs, std::string source, TextPlace place = {});
 
 // Descriptions by class name ("C2f") or full path ("ultralytics.nn.modules.block.C2f"); the path wins.
 using WiringTable = std::map<std::string, Wiring, std::less<>>;
