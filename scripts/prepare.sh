@@ -7,6 +7,7 @@ jobs=$(nproc)
 
 build_packages=(
   g++ cmake ninja-build clang-19 llvm-19 llvm-19-dev lld-19 liblld-19-dev # compilers; LLVM and its linker as libraries
+  libflatbuffers-dev flatbuffers-compiler                               # .tflite's container
   libonnx-dev libprotobuf-dev protobuf-compiler                         # ONNX's message classes
   libboost-dev libboost-filesystem-dev libyaml-cpp-dev libspdlog-dev    # Boost.DLL, pipelines and manifests, logs
   libcli11-dev nlohmann-json3-dev libssl-dev libpng-dev libjpeg-dev zlib1g-dev libzstd-dev # command line, JSON, hashes, pictures, archives

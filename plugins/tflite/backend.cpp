@@ -1,0 +1,59 @@
+// Devices, options, and the way from a graph to a file.
+#include "backend.hpp"
+
+#include <map>
+
+#include "file.hpp"
+
+namespace lathe::tflite {
+
+sdk::BackendInfo Backend::info() {
+  sdk::BackendInfo info;
+  info.runtime = "TFLITE";
+  info.devices = {{"CPU", "any processor, by TensorFlow Lite's interpreter", {"float32", "float16", "int8", "mixed"}}};
+  info.emits = {"model"};
+  info.options = {{"weights",
+                   LATHE_OPTION_CHOICE,
+                   "auto",
+                   "How weights of floating point nodes are held: as the precision says, as float16, or as int8 with the input quantised as it runs.",
+                   {"auto", "float32", "float16", "dynamic-range"}}};
+  return info;
+}
+
+Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request) : host_(host), stem_(request.stem) {
+  const std::string_view weights = request.settings.text("weights");
+  if (weights == "float16" || (weights == "auto" && request.precision == "float16")) settings_.weights = Weights::float16;
+  if (weights == "dynamic-range") settings_.weights = Weights::int8;
+}
+
+void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
+  Lowering lowering(graph, settings_);
+  lowering.run();
+  std::map<uint32_t, const std::string*> refused;
+  for (const Refusal& r : lowering.refusals()) refused.emplace(r.node, &r.reason);
+  for (const sdk::NodeView node : graph.nodes()) {
+    const auto why = refused.find(node.index());
+    if (why == refused.end())
+      verdicts.take(node);
+    else
+      verdicts.refuse(node, *why->second);
+  }
+}
+
+void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
+  host_.progress("lowering");
+  Lowering lowering(graph, settings_);
+  lowering.run();
+  if (!lowering.refusals().empty()) {
+    const Refusal& first = lowering.refusals().front();
+    graph.node(first.node).fail(first.reason);
+  }
+  host_.check_cancelled();
+  Model model = lowering.take();
+  host_.progress("writing");
+  const std::string name = stem_ + ".tflite";
+  output.write(name, write_model(model));
+  output.artifact(name);
+}
+
+}  // namespace lathe::tflite

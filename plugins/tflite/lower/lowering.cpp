@@ -1,0 +1,335 @@
+// The walk over the graph: which nodes are taken together, which are computed on integers, and what inputs and outputs are called.
+#include "lowering.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace lathe::tflite {
+namespace {
+
+const LowerRule* find_rule(std::string_view onnx) {
+  static const std::map<std::string_view, const LowerRule*>& rules = *[] {
+    auto* all = new std::map<std::string_view, const LowerRule*>();
+    for (const auto list : {convolution_rules(), elementwise_rules(), activation_rules(), logic_rules(), matrix_rules(), movement_rules(),
+                            indexing_rules(), normalization_rules(), pooling_rules(), reduction_rules(), resize_rules(), conversion_rules()})
+      for (const LowerRule& rule : list) all->emplace(rule.onnx, &rule);
+    return all;
+  }();
+  const auto found = rules.find(onnx);
+  return found == rules.end() ? nullptr : found->second;
+}
+
+bool takes_activation(const sdk::NodeView& node) {
+  for (const char* name : {"Conv", "Add", "Mul", "Sub", "Div", "Gemm", "AveragePool"})
+    if (node.is(name)) return true;
+  return false;
+}
+
+}  // namespace
+
+Lowering::Lowering(const sdk::GraphView& graph, const LowerSettings& settings) : graph_(graph), settings_(settings) {
+  model_.description = "Made by Lathe.";
+  model_.subgraphs.emplace_back().name = "main";
+}
+
+void Lowering::read_values() {
+  users_.resize(graph_.value_count());
+  is_output_.resize(graph_.value_count());
+  absorbed_.resize(graph_.node_count());
+  for (const sdk::NodeView node : graph_.nodes())
+    for (const uint32_t input : node.inputs())
+      if (input != LATHE_NONE) users_[input].push_back(node.index());
+  for (const uint32_t output : graph_.outputs()) is_output_[output] = true;
+  for (const sdk::ValueView v : graph_.values()) {
+    Value value;
+    value.name = v.name();
+    value.extents = v.shape();
+    value.has_rank = v.has_rank();
+    value.onnx_type = v.type();
+    tflite::type_of(v.type(), value.type);
+    value.constant = v.constant();
+    values_.push_back(std::move(value));
+  }
+}
+
+// Scale and zero point of every integer value that a QuantizeLinear makes or a DequantizeLinear reads.
+void Lowering::find_quantization() {
+  bool asymmetric_weights = false;
+  for (const sdk::NodeView node : graph_.nodes()) {
+    const bool quantize = node.is("QuantizeLinear");
+    if (!quantize && !node.is("DequantizeLinear")) continue;
+    const uint32_t id = quantize ? node.output(0) : node.input(0);
+    const auto scales = numbers(node.input(1));
+    if (!scales || id == LATHE_NONE || node.integer("block_size", 0) != 0) continue;
+    Quantization q;
+    for (const double s : *scales) q.scales.push_back(static_cast<float>(s));
+    q.zero_points.assign(scales->size(), 0);
+    if (node.has_input(2)) {
+      const auto zeros = integers(node.input(2));
+      if (!zeros || zeros->size() != scales->size()) continue;
+      q.zero_points = *zeros;
+    }
+    int64_t axis = node.integer("axis", 1);
+    if (axis < 0) axis += static_cast<int64_t>(rank(id));
+    q.axis = scales->size() > 1 ? static_cast<int32_t>(axis) : 0;
+    Value& value = values_[id];
+    if (value.quantization.present()) continue;
+    value.quantization = q;
+    if (value.type == Type::uint8 && value.constant && rank(id) >= 2)
+      for (const int64_t z : q.zero_points) asymmetric_weights |= z != 128;
+  }
+  if (asymmetric_weights) return;
+  // uint8 is int8 with another zero point, and int8 is what the kernels are made for.
+  for (uint32_t id = 0; id < graph_.value_count(); ++id) {
+    Value& value = values_[id];
+    if (value.type != Type::uint8 || !value.quantization.present()) continue;
+    bool only_quantised = true;
+    for (const uint32_t user : users_[id]) only_quantised &= graph_.node(user).is("DequantizeLinear");
+    const uint32_t producer = graph_.value(id).producer();
+    only_quantised &= producer == LATHE_NONE || graph_.node(producer).is("QuantizeLinear");
+    if (!only_quantised) continue;
+    value.shifted = true;
+    value.type = Type::int8;
+    for (int64_t& z : value.quantization.zero_points) z -= 128;
+  }
+}
+
+// Relu and its kin directly behind a node that can do them in passing.
+void Lowering::find_activations() {
+  tail_.resize(graph_.node_count());
+  activation_.assign(graph_.node_count(), Activation::none);
+  for (const sdk::NodeView node : graph_.nodes()) {
+    tail_[node.index()] = node.index();
+    if (!takes_activation(node) || !node.has_output(0) || !has_single_use(node.output(0)) || type(node.output(0)) != Type::float32) continue;
+    const sdk::NodeView user = graph_.node(users_[node.output(0)][0]);
+    Activation found = Activation::none;
+    if (user.is("Relu")) found = Activation::relu;
+    if (user.is("Clip") && user.input(0) == node.output(0) && user.has_input(1) && user.has_input(2)) {
+      const auto low = numbers(user.input(1)), high = numbers(user.input(2));
+      if (low && high && low->size() == 1 && high->size() == 1) {
+        if ((*low)[0] == 0 && (*high)[0] == 6) found = Activation::relu6;
+        if ((*low)[0] == -1 && (*high)[0] == 1) found = Activation::relu_n1_to_1;
+      }
+    }
+    if (found == Activation::none) continue;
+    tail_[node.index()] = user.index();
+    activation_[node.index()] = found;
+  }
+}
+
+bool Lowering::folded(uint32_t id) const {
+  if (id >= graph_.value_count() || values_[id].constant) return false;
+  const uint32_t producer = graph_.value(id).producer();
+  if (producer == LATHE_NONE) return false;
+  const sdk::NodeView node = graph_.node(producer);
+  return node.is("DequantizeLinear") && values_[node.input(0)].constant && values_[node.input(0)].quantization.present();
+}
+
+// Whether the node, between DequantizeLinear and QuantizeLinear, has an integer kernel; `work` becomes the node on quantised values.
+bool Lowering::can_be_integer(const sdk::NodeView& node, uint32_t tail, Work& work) const {
+  const QuantizationRule* rule = node.domain().empty() ? find_quantization_rule(node.op_type()) : nullptr;
+  if (!rule) return false;
+  std::optional<Type> common;
+  const auto agrees = [&](uint32_t id) {
+    const Type t = type(id);
+    if ((t != Type::int8 && t != Type::uint8) || (common && *common != t)) return false;
+    common = t;
+    return true;
+  };
+  const bool weights = node.is("Conv") || node.is("ConvTranspose") || node.is("Gemm") || node.is("MatMul");
+  for (size_t i = 0; i < work.inputs.size(); ++i) {
+    const uint32_t id = work.inputs[i];
+    if (id == LATHE_NONE || values_[id].onnx_type != LATHE_FLOAT32 || rank(id) == 0 || (node.is("Resize") && i > 0) || (weights && i == 2)) continue;
+    const uint32_t producer = graph_.value(id).producer();
+    const bool dequantised = producer != LATHE_NONE && graph_.node(producer).is("DequantizeLinear");
+    if (!dequantised) {
+      if (is_constant(id) && !weights && (node.is("Add") || node.is("Sub") || node.is("Mul"))) continue;
+      return false;
+    }
+    const uint32_t q = graph_.node(producer).input(0);
+    const Value& v = values_[q];
+    if (!v.quantization.present() || !agrees(q) || (v.quantization.per_axis() && !(weights && i == 1 && v.constant))) return false;
+    work.inputs[i] = q;
+  }
+  if (weights && work.has(2) && !is_constant(work.in(2))) return false;
+  if (node.is("Gemm") && (node.real("alpha", 1) != 1 || node.real("beta", 1) != 1 || node.integer("transA", 0) != 0)) return false;
+  if ((node.is("Add") || node.is("Sub") || node.is("Mul") || node.is("Max") || node.is("Min")) && work.inputs.size() != 2) return false;
+  if (node.is("Pad") && (node.text("mode", "constant") != "constant" || (work.has(2) && numbers(work.in(2)) != std::vector<double>{0}))) return false;
+  if (node.is("Clip")) {
+    const auto low = work.has(1) ? numbers(work.in(1)) : std::nullopt, high = work.has(2) ? numbers(work.in(2)) : std::nullopt;
+    if (low != std::vector<double>{0} || (work.has(2) && high != std::vector<double>{6})) return false;
+  }
+  if (node.is("Resize") && node.text("mode", "nearest") == "cubic") return false;
+  if (!common) return false;
+  const sdk::NodeView last = graph_.node(tail);
+  for (size_t i = 0; i < last.outputs().size(); ++i) {
+    const uint32_t id = last.output(i);
+    if (id == LATHE_NONE || is_output_[id] || users_[id].empty()) return false;
+    const Quantization* q = nullptr;
+    for (const uint32_t user : users_[id]) {
+      const sdk::NodeView next = graph_.node(user);
+      if (!next.is("QuantizeLinear") || next.input(0) != id || !agrees(next.output(0))) return false;
+      const Quantization& own = values_[next.output(0)].quantization;
+      if (!own.present() || own.per_axis() || (q && !(own == *q))) return false;
+      q = &own;
+    }
+    work.outputs[i] = graph_.node(users_[id][0]).output(0);
+  }
+  work.quantized = true;
+  return true;
+}
+
+Work Lowering::work_of(const sdk::NodeView& node) {
+  Work work{node, node.inputs().copy(), node.outputs().copy(), activation_[node.index()], false};
+  const uint32_t tail = tail_[node.index()];
+  if (tail != node.index()) work.outputs = graph_.node(tail).outputs().copy();
+  Work integer = work;
+  if (can_be_integer(node, tail, integer)) return integer;
+  return work;
+}
+
+// Brings scales to what the kernel wants, before and behind it.
+void Lowering::lower_quantized(Work work) {
+  const QuantizationRule& rule = *find_quantization_rule(work.node.op_type());
+  const auto wanted = work.outputs;
+  const Type t = type(work.out());
+  Quantization forced;
+  if (rule.scale != 0) {
+    forced = {{rule.scale}, {rule.zero_point + (t == Type::uint8 ? 128 : 0)}, 0};
+  } else if (rule.same) {
+    size_t data = 0, distinct = 0;
+    for (const uint32_t id : work.inputs)
+      if (id != LATHE_NONE && values_[id].quantization.present()) {
+        if (data++ == 0) forced = values_[id].quantization;
+        distinct += !(values_[id].quantization == forced);
+      }
+    if (data > 1) {  // several inputs are brought to what comes out
+      forced = values_[work.out()].quantization;
+      for (uint32_t& id : work.inputs) {
+        if (id == LATHE_NONE || !values_[id].quantization.present() || values_[id].quantization == forced) continue;
+        const Order order = order_of(id);
+        const uint32_t other = new_value(values_[id].name + "_rescaled", t, extents(id), forced);
+        define(other, requantize(in_order(id, order), t, forced), order);
+        id = other;
+      }
+    }
+  }
+  if (forced.present())
+    for (uint32_t& id : work.outputs)
+      if (!(values_[id].quantization == forced)) id = new_value(values_[id].name + "_" + std::string(work.node.op_type()), t, extents(id), forced);
+  find_rule(work.node.op_type())->lower(*this, work);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i] != work.outputs[i]) {
+      const Order order = order_of(work.outputs[i]);
+      define(wanted[i], requantize(in_order(work.outputs[i], order), t, values_[wanted[i]].quantization), order);
+    }
+  }
+}
+
+void Lowering::lower(const sdk::NodeView& node) {
+  const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" ? find_rule(node.op_type()) : nullptr;
+  if (!rule) refuse("TensorFlow Lite has no operator for it, and it is not made of others here");
+  Work work = work_of(node);
+  for (const uint32_t id : work.inputs) {
+    if (id == LATHE_NONE) continue;
+    const Value& v = values_[id];
+    if (!v.has_rank) refuse("the rank of '" + v.name + "' is not known, and every tensor of the format has one");
+    Type ignored;
+    if (!tflite::type_of(v.onnx_type, ignored) && v.onnx_type != 0) refuse("the format has no tensors of the type of '" + v.name + "'");
+    if (settings_.static_shapes)
+      for (const int64_t d : v.extents)
+        if (d < 0) refuse("the shape of '" + v.name + "' is not fixed, and this device takes fixed shapes only");
+  }
+  for (const uint32_t id : work.outputs)
+    if (id != LATHE_NONE && !values_[id].has_rank)
+      refuse("the rank of '" + values_[id].name + "' is not known, and every tensor of the format has one");
+  if (tail_[node.index()] != node.index()) absorbed_[tail_[node.index()]] = true;
+  if (work.quantized) {
+    lower_quantized(work);
+    // All QuantizeLinear behind it are done with.
+    const sdk::NodeView last = graph_.node(tail_[node.index()]);
+    for (size_t i = 0; i < last.outputs().size(); ++i)
+      for (const uint32_t user : users_[last.output(i)]) {
+        absorbed_[user] = true;
+        const uint32_t q = graph_.node(user).output(0);
+        if (q != work.outputs[i]) values_[q].held = values_[work.outputs[i]].held;
+      }
+    return;
+  }
+  if (settings_.integer_only && type(node.output(0)) == Type::float32 && !node.is("DequantizeLinear") && !is_constant(node.output(0)))
+    refuse("it is not quantised: the device computes on 8-bit integers only");
+  rule->lower(*this, work);
+}
+
+// The rest of the graph goes on with a stand-in, so that every refusal is found at once.
+void Lowering::give_up(const sdk::NodeView& node, const std::string& reason) {
+  refusals_.push_back({node.index(), reason});
+  for (const uint32_t start : {node.index(), tail_[node.index()]})
+    for (const uint32_t id : graph_.node(start).outputs())
+      if (id != LATHE_NONE && values_[id].held.empty())
+        define(id, new_tensor(values_[id].name, type(id), extents(id), values_[id].quantization), identity(rank(id)));
+}
+
+void Lowering::run() {
+  read_values();
+  find_quantization();
+  find_activations();
+  for (const uint32_t id : graph_.inputs()) {
+    const Value& v = values_[id];
+    if (v.constant) continue;
+    if (!v.shifted) {
+      const int32_t tensor = new_tensor(v.name, v.type, v.extents, v.quantization);
+      main().inputs.push_back(tensor);
+      define(id, tensor, identity(rank(id)));
+      continue;
+    }
+    Quantization original = v.quantization;
+    for (int64_t& z : original.zero_points) z += 128;
+    const int32_t tensor = new_tensor(v.name, Type::uint8, v.extents, original);
+    main().inputs.push_back(tensor);
+    define(id, requantize(tensor, Type::int8, v.quantization), identity(rank(id)));
+  }
+  for (const sdk::NodeView node : graph_.nodes()) {
+    if (absorbed_[node.index()]) continue;
+    origin_ = node.name();
+    try {
+      lower(node);
+    } catch (const sdk::Failure& failure) {
+      if (failure.code != LATHE_UNSUPPORTED) throw;
+      give_up(node, failure.what());
+    }
+  }
+  origin_.clear();
+  finish_outputs();
+  for (Operator& op : main().operators) op.version = lowest_version(main(), op);
+}
+
+void Lowering::finish_outputs() {
+  std::vector<bool> taken(main().tensors.size() + graph_.outputs().size() * 8 + 64);
+  for (const int32_t input : main().inputs) taken[static_cast<size_t>(input)] = true;
+  for (const uint32_t id : graph_.outputs()) {
+    int32_t tensor = plain(id);
+    if (values_[id].shifted) {
+      Quantization original = values_[id].quantization;
+      for (int64_t& z : original.zero_points) z += 128;
+      tensor = requantize(tensor, Type::uint8, original);
+    }
+    // An output is a tensor of its own, made by an operator.
+    if (main().tensors[static_cast<size_t>(tensor)].constant || (static_cast<size_t>(tensor) < taken.size() && taken[static_cast<size_t>(tensor)])) {
+      const int32_t from = tensor;
+      tensor = new_tensor("", type_of(from), extents_of(from), quantization_of(from));
+      std::vector<int32_t> shape;
+      for (const int64_t d : extents_of(from)) shape.push_back(static_cast<int32_t>(d));
+      emit("RESHAPE", {from, ints(shape)}, {tensor}).options.push_back({"new_shape", 0, shape});
+    }
+    if (static_cast<size_t>(tensor) >= taken.size()) taken.resize(static_cast<size_t>(tensor) + 1);
+    taken[static_cast<size_t>(tensor)] = true;
+    for (Tensor& t : main().tensors)
+      if (t.name == values_[id].name && &t != &main().tensors[static_cast<size_t>(tensor)]) t.name += "_inner";
+    main().tensors[static_cast<size_t>(tensor)].name = values_[id].name;
+    main().outputs.push_back(tensor);
+  }
+}
+
+}  // namespace lathe::tflite

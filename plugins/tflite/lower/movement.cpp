@@ -1,0 +1,302 @@
+// What only moves elements or names them anew: shapes, axes, parts, padding.
+#include <algorithm>
+#include <limits>
+
+#include "expression.hpp"
+
+namespace lathe::tflite {
+namespace {
+
+const Quantization& quantization(const Lowering& l, const Work& w, size_t i = 0) { return l.value(w.out(i)).quantization; }
+
+void no_kernel_for(const Lowering& l, const char* op, Type type, std::initializer_list<Type> taken) {
+  if (std::find(taken.begin(), taken.end(), type) == taken.end()) l.refuse(std::string("the runtime's ") + op + " has no kernel for " + name(type));
+}
+
+void lower_reshape(Lowering& l, const Work& w) {
+  const Extents to = l.extents(w.out());
+  const auto open = std::count_if(to.begin(), to.end(), [](int64_t e) { return e < 0; });
+  const Extents from = l.extents(w.in(0));
+  if (from == to && open) {
+    l.alias(w.out(), w.in(0));
+    return;
+  }
+  if (open > 1) l.refuse("more than one of its dimensions is open, and a RESHAPE of the format leaves one");
+  l.alias(w.out(), l.reshaped(w.in(0), to));
+}
+
+// Another order of the axes: the tensor stays as it is.
+void lower_transpose(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  Order perm = identity(rank);
+  std::reverse(perm.begin(), perm.end());
+  if (w.node.has("perm")) {
+    const auto given = w.node.integers("perm");
+    perm.assign(given.begin(), given.end());
+  }
+  const Order at = l.order_of(w.in(0), perm);
+  const int32_t tensor = l.in_order(w.in(0), at);
+  // Axis a of the input is axis inverse(perm)[a] of the output.
+  l.define(w.out(), tensor, compose(at, inverse(perm)));
+}
+
+void lower_concat(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.out());
+  int axis = static_cast<int>(w.node.integer("axis", 0));
+  if (axis < 0) axis += static_cast<int>(rank);
+  const Order order = l.common_order(w.inputs, rank);
+  std::vector<int32_t> parts;
+  for (const uint32_t id : w.inputs) {
+    bool empty = false;
+    for (const int64_t e : l.extents(id)) empty |= e == 0;
+    if (!empty || w.inputs.size() == 1) parts.push_back(l.in_order(id, order));
+  }
+  if (parts.empty()) l.refuse("all of its inputs are empty");
+  Type type = l.type_of(parts[0]);
+  const Type in = type == Type::uint16 ? Type::int32 : type == Type::uint32 ? Type::int64 : type;
+  no_kernel_for(l, "CONCATENATION", in, {Type::float32, Type::uint8, Type::int8, Type::int16, Type::int32, Type::int64, Type::boolean});
+  for (int32_t& part : parts) part = l.cast(part, in);
+  const int32_t y = l.make("CONCATENATION", parts, in, permute(l.extents(w.out()), order),
+                           {{"axis", static_cast<double>(held_axis(order, axis)), {}}}, quantization(l, w));
+  l.define(w.out(), l.cast(y, type), order);
+}
+
+void lower_split(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  int axis = static_cast<int>(w.node.integer("axis", 0));
+  if (axis < 0) axis += static_cast<int>(rank);
+  const Order order = l.order_of(w.in(0));
+  const int32_t x = l.in_order(w.in(0), order);
+  no_kernel_for(l, "SPLIT", l.type_of(x), {Type::float32, Type::uint8, Type::int8, Type::int16, Type::int32, Type::int64});
+  std::vector<int32_t> sizes, outs;
+  bool equal = true;
+  for (const uint32_t id : w.outputs) {
+    const int64_t e = id == LATHE_NONE ? -1 : l.extents(id)[static_cast<size_t>(axis)];
+    if (e < 0) l.refuse("the extents of its parts are not all known");
+    sizes.push_back(static_cast<int32_t>(e));
+    equal &= sizes[0] == e;
+    outs.push_back(l.result(id, order));
+  }
+  const int32_t at = l.int_scalar(held_axis(order, axis));
+  const auto count = static_cast<double>(outs.size());
+  if (equal && l.type_of(x) != Type::int64)
+    l.emit("SPLIT", {at, x}, outs).options = {{"num_splits", count, {}}};
+  else
+    l.emit("SPLIT_V", {x, l.ints(sizes), at}, outs).options = {{"num_splits", count, {}}};
+}
+
+void lower_slice(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  const auto starts = l.integers(w.in(1)), ends = l.integers(w.in(2));
+  if (!starts || !ends) l.refuse("where it begins or ends is computed, and the format's slices are settled before");
+  std::vector<int64_t> axes(starts->size()), steps(starts->size(), 1);
+  for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i);
+  if (w.has(3)) {
+    const auto given = l.integers(w.in(3));
+    if (!given) l.refuse("its axes are computed");
+    axes = *given;
+  }
+  if (w.has(4)) {
+    const auto given = l.integers(w.in(4));
+    if (!given) l.refuse("its steps are computed");
+    steps = *given;
+  }
+  const Order order = l.order_of(w.in(0));
+  int32_t x = l.in_order(w.in(0), order);
+  const Type type = l.type_of(x), in = type == Type::uint16 ? Type::int32 : type == Type::uint32 ? Type::int64 : type;
+  x = l.cast(x, in);
+  no_kernel_for(l, "STRIDED_SLICE", in, {Type::float32, Type::uint8, Type::int8, Type::int16, Type::int32, Type::int64, Type::boolean});
+  const Extents e = l.extents(w.in(0));
+  std::vector<int32_t> begin(rank, 0), end(rank, 0), stride(rank, 1);
+  int begin_mask = 0, end_mask = 0;
+  bool whole = true;
+  for (size_t i = 0; i < rank; ++i) begin_mask |= 1 << i, end_mask |= 1 << i;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(rank) : axes[i]);
+    const auto at = static_cast<size_t>(held_axis(order, static_cast<int>(axis)));
+    const int64_t extent = e[axis], step = steps[i];
+    int64_t first = (*starts)[i], last = (*ends)[i];
+    if (step == 0) l.refuse("its step is 0");
+    whole = false;
+    stride[at] = static_cast<int32_t>(step);
+    begin_mask &= ~(1 << at);
+    end_mask &= ~(1 << at);
+    if (extent < 0) {  // open: only what counts from one end
+      if (step != 1 || (last < 0 && last < -(1 << 30))) l.refuse("a slice of an open dimension goes forward by 1 only");
+      begin[at] = static_cast<int32_t>(std::clamp<int64_t>(first, -(1 << 30), 1 << 30));
+      end[at] = static_cast<int32_t>(std::clamp<int64_t>(last, -(1 << 30), 1 << 30));
+      if (last >= 1 << 30) end_mask |= 1 << at;
+      continue;
+    }
+    if (first < 0) first += extent;
+    if (last < 0) last += extent;
+    if (step > 0) {
+      first = std::clamp<int64_t>(first, 0, extent), last = std::clamp<int64_t>(last, first, extent);
+    } else {
+      first = std::clamp<int64_t>(first, -1, extent - 1), last = std::clamp<int64_t>(last, -1, first);
+      if (last < 0) end_mask |= 1 << at, last = 0;  // -1 would count from the end
+    }
+    begin[at] = static_cast<int32_t>(std::max<int64_t>(first, 0));
+    end[at] = static_cast<int32_t>(last);
+  }
+  for (const int64_t d : l.extents(w.out()))
+    if (d == 0) l.refuse("its result is empty, and the runtime makes no empty tensors by slicing");
+  if (whole) return l.alias(w.out(), w.in(0));
+  const int32_t y =
+      l.make("STRIDED_SLICE", {x, l.ints(begin), l.ints(end), l.ints(stride)}, in, permute(l.extents(w.out()), order),
+             {{"begin_mask", static_cast<double>(begin_mask), {}}, {"end_mask", static_cast<double>(end_mask), {}}}, quantization(l, w));
+  l.define(w.out(), l.cast(y, type), order);
+}
+
+void lower_pad(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  const auto pads = l.integers(w.in(1));
+  if (!pads) l.refuse("its padding is computed, and the format's is settled before");
+  std::vector<int64_t> axes(pads->size() / 2);
+  for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i);
+  if (w.has(3)) {
+    const auto given = l.integers(w.in(3));
+    if (!given) l.refuse("its axes are computed");
+    axes = *given;
+  }
+  const Order order = l.order_of(w.in(0));
+  int32_t x = l.in_order(w.in(0), order);
+  std::vector<int64_t> before(rank), after(rank);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto at = static_cast<size_t>(held_axis(order, static_cast<int>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(rank) : axes[i])));
+    before[at] = (*pads)[i];
+    after[at] = (*pads)[i + axes.size()];
+  }
+  // What is cut off goes first.
+  std::vector<int64_t> begin(rank, 0), size = l.extents_of(x);
+  bool cut = false;
+  for (size_t i = 0; i < rank; ++i) {
+    if (before[i] >= 0 && after[i] >= 0) continue;
+    if (size[i] < 0) l.refuse("it cuts off a part of an open dimension");
+    cut = true;
+    begin[i] = std::max<int64_t>(-before[i], 0);
+    size[i] -= begin[i] + std::max<int64_t>(-after[i], 0);
+    before[i] = std::max<int64_t>(before[i], 0);
+    after[i] = std::max<int64_t>(after[i], 0);
+  }
+  if (cut) x = l.slice(x, begin, size);
+  const std::string_view mode = w.node.text("mode", "constant");
+  const Type type = l.type_of(x);
+  if (mode == "constant") {
+    double value = 0;
+    if (w.has(2)) {
+      const auto given = l.numbers(w.in(2));
+      if (!given || given->empty()) l.refuse("the value it pads with is computed");
+      value = (*given)[0];
+    }
+    if (w.quantized) return l.define(w.out(), l.pad(x, before, after, std::nullopt), order);
+    no_kernel_for(l, "PADV2", type, {Type::float32, Type::int32, Type::int64});
+    if (rank > 4) l.refuse("the runtime's PAD takes at most four axes");
+    return l.define(w.out(), value == 0 ? l.pad(x, before, after, std::nullopt) : l.pad(x, before, after, value), order);
+  }
+  if (w.quantized) l.refuse("mirrored padding is not computed on integers here");
+  const Extents e = l.extents_of(x);
+  if (mode == "reflect") {
+    no_kernel_for(l, "MIRROR_PAD", type, {Type::float32, Type::int32, Type::int64, Type::uint8, Type::int8});
+    std::vector<int32_t> pairs;
+    Extents to = e;
+    for (size_t i = 0; i < rank; ++i) {
+      pairs.push_back(static_cast<int32_t>(before[i]));
+      pairs.push_back(static_cast<int32_t>(after[i]));
+      if (e[i] >= 0 && std::max(before[i], after[i]) >= e[i]) l.refuse("it reflects more than there is, which the format's MIRROR_PAD does not");
+      if (to[i] >= 0) to[i] += before[i] + after[i];
+    }
+    const int32_t amounts = l.constant<int32_t>(Type::int32, {static_cast<int64_t>(rank), 2}, pairs, {}, "paddings");
+    return l.define(w.out(), l.make("MIRROR_PAD", {x, amounts}, type, to, {{"mode", 0, {}}}), order);
+  }
+  // Edges and wrapping: elements are gathered, axis after axis.
+  no_kernel_for(l, "GATHER", type, {Type::float32, Type::uint8, Type::int8, Type::int16, Type::int32, Type::int64, Type::boolean});
+  for (size_t i = 0; i < rank; ++i) {
+    if (before[i] == 0 && after[i] == 0) continue;
+    if (e[i] <= 0) l.refuse("padding from the edge wants a known extent");
+    std::vector<int32_t> places;
+    for (int64_t p = -before[i]; p < e[i] + after[i]; ++p)
+      places.push_back(static_cast<int32_t>(mode == "wrap" ? ((p % e[i]) + e[i]) % e[i] : std::clamp<int64_t>(p, 0, e[i] - 1)));
+    Extents to = l.extents_of(x);
+    to[i] = static_cast<int64_t>(places.size());
+    x = l.make("GATHER", {x, l.ints(places)}, type, to, {{"axis", static_cast<double>(i), {}}});
+  }
+  l.define(w.out(), x, order);
+}
+
+void lower_expand(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.out());
+  const Extents to = l.extents(w.out());
+  for (const int64_t e : to)
+    if (e < 0) l.refuse("the shape it expands to is computed");
+  const Order order = l.rank(w.in(0)) == rank ? l.order_of(w.in(0)) : identity(rank);
+  const int32_t x = l.broadcastable(w.in(0), order);
+  const Extents held = permute(to, order);
+  if (l.extents_of(x) == held) return l.define(w.out(), x, order);
+  std::vector<int32_t> shape(held.begin(), held.end());
+  if (rank > 8) l.refuse("the format's BROADCAST_TO takes at most eight axes");
+  l.define(w.out(), l.make("BROADCAST_TO", {x, l.ints(shape)}, l.type_of(x), held, {}, quantization(l, w)), order);
+}
+
+void lower_tile(Lowering& l, const Work& w) {
+  const auto repeats = l.integers(w.in(1));
+  if (!repeats) l.refuse("how often it repeats is computed");
+  const Order order = l.order_of(w.in(0));
+  const int32_t x = l.in_order(w.in(0), order);
+  no_kernel_for(l, "TILE", l.type_of(x), {Type::float32, Type::uint8, Type::int8, Type::int32, Type::int64, Type::boolean});
+  std::vector<int32_t> times;
+  for (const int axis : order) times.push_back(static_cast<int32_t>((*repeats)[static_cast<size_t>(axis)]));
+  l.define(w.out(), l.make("TILE", {x, l.ints(times)}, l.type_of(x), permute(l.extents(w.out()), order), {}, quantization(l, w)), order);
+}
+
+// Blocks of channels to blocks of pixels. The format's order of the channels is DCR; CRD's are sorted first.
+void lower_depth_to_space(Lowering& l, const Work& w) {
+  const Order order = channels_last(4);
+  int32_t x = l.in_order(w.in(0), order);
+  no_kernel_for(l, "DEPTH_TO_SPACE", l.type_of(x), {Type::float32, Type::uint8, Type::int8, Type::int32, Type::int64});
+  const int64_t block = w.node.integer("blocksize", 1), channels = l.extents(w.in(0))[1];
+  if (w.node.text("mode", "DCR") == "CRD") {
+    if (channels < 0) l.refuse("the number of its channels is not known");
+    const int64_t to = channels / (block * block);
+    std::vector<int32_t> places;
+    for (int64_t b = 0; b < block * block; ++b)
+      for (int64_t c = 0; c < to; ++c) places.push_back(static_cast<int32_t>(c * block * block + b));
+    x = l.make("GATHER", {x, l.ints(places)}, l.type_of(x), l.extents_of(x), {{"axis", 3, {}}}, quantization(l, w));
+  }
+  l.emit("DEPTH_TO_SPACE", {x}, {l.result(w.out(), order)}).options = {{"block_size", static_cast<double>(block), {}}};
+}
+
+void lower_space_to_depth(Lowering& l, const Work& w) {
+  const Order order = channels_last(4);
+  const int32_t x = l.in_order(w.in(0), order);
+  no_kernel_for(l, "SPACE_TO_DEPTH", l.type_of(x), {Type::float32, Type::uint8, Type::int8, Type::int32, Type::int64});
+  l.emit("SPACE_TO_DEPTH", {x}, {l.result(w.out(), order)}).options = {{"block_size", static_cast<double>(w.node.integer("blocksize", 1)), {}}};
+}
+
+void lower_reverse_sequence(Lowering& l, const Work& w) {
+  const int32_t x = l.plain(w.in(0));
+  no_kernel_for(l, "REVERSE_SEQUENCE", l.type_of(x), {Type::float32, Type::uint8, Type::int16, Type::int32, Type::int64});
+  l.emit("REVERSE_SEQUENCE", {x, l.plain(w.in(1))}, {l.result(w.out(), identity(l.rank(w.out())))}).options = {
+      {"seq_dim", static_cast<double>(w.node.integer("time_axis", 0)), {}}, {"batch_dim", static_cast<double>(w.node.integer("batch_axis", 1)), {}}};
+}
+
+const LowerRule rules[] = {{"Concat", lower_concat},
+                           {"DepthToSpace", lower_depth_to_space},
+                           {"Expand", lower_expand},
+                           {"Flatten", lower_reshape},
+                           {"Pad", lower_pad},
+                           {"Reshape", lower_reshape},
+                           {"ReverseSequence", lower_reverse_sequence},
+                           {"Slice", lower_slice},
+                           {"SpaceToDepth", lower_space_to_depth},
+                           {"Split", lower_split},
+                           {"Squeeze", lower_reshape},
+                           {"Tile", lower_tile},
+                           {"Transpose", lower_transpose},
+                           {"Unsqueeze", lower_reshape}};
+
+}  // namespace
+
+std::span<const LowerRule> movement_rules() { return rules; }
+
+}  // namespace lathe::tflite
