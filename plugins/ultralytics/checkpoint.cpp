@@ -198,7 +198,7 @@ std::optional<SavedTensor> Module::tensor(std::string_view name) const {
 int64_t Module::integer(std::string_view name, int64_t fallback) const {
   const PickleId id = attribute(name);
   const std::optional<double> value = id == no_pickle ? std::nullopt : number(checkpoint_->pickle(), id);
-  return value && std::abs(*value) < 9e15 ? static_cast<int64_t>(*value) : fallback;
+  return value && std::abs(*value) < 9e15 ? whole(*value) : fallback;
 }
 double Module::real(std::string_view name, double fallback) const {
   const PickleId id = attribute(name);
@@ -213,7 +213,7 @@ std::vector<int64_t> Module::integers(std::string_view name, size_t count, int64
   const PickleId id = attribute(name);
   if (id == no_pickle || (p[id].kind != Kind::tuple && p[id].kind != Kind::list)) return std::vector<int64_t>(count, integer(name, fallback));
   std::vector<int64_t> values;
-  for (const PickleId item : p[id].items) values.push_back(static_cast<int64_t>(number(p, item).value_or(double(fallback))));
+  for (const PickleId item : p[id].items) values.push_back(whole(number(p, item).value_or(double(fallback))));
   if (values.size() != count) {
     sdk::Diagnostic d;
     d.text = "attribute '" + std::string(name) + "' of a module of class " + class_name() + " has an unexpected length";

@@ -129,7 +129,7 @@ struct Description {
 
   Description(const Module& model, PickleId yaml) : pickle(model.checkpoint().pickle()), yaml(yaml) {
     depth = real("depth_multiple", 1), width = real("width_multiple", 1);
-    classes = static_cast<int64_t>(real("nc", -1));
+    classes = whole(real("nc", -1));
     if (const PickleIds* scales = pairs(pickle, get("scales")); scales && scales->size() >= 2) {
       if (const PickleId named = get("scale"); named != no_pickle) scale = text(pickle, named).value_or("");
       PickleId chosen = scale.empty() ? no_pickle : find_key(pickle, get("scales"), scale);
@@ -145,7 +145,7 @@ struct Description {
     }
   }
 
-  int64_t scaled(double channels) const { return static_cast<int64_t>(std::ceil(std::min(channels, most_channels) * width / 8)) * 8; }
+  int64_t scaled(double channels) const { return whole(std::ceil(std::min(channels, most_channels) * width / 8)) * 8; }
 
   // An argument that is the name of a value of the network.
   std::string argument(PickleId id) const {
@@ -206,7 +206,7 @@ std::vector<ModuleRow> module_table(const Module& model, const std::vector<Stage
     const PickleIds& written = pickle[line[3]].items;
     std::vector<int64_t> inputs;
     for (const int64_t from : stages[i].from)
-      inputs.push_back(from < 0 ? (channels.empty() ? static_cast<int64_t>(given) : channels.back()) : channels[static_cast<size_t>(from)]);
+      inputs.push_back(from < 0 ? (channels.empty() ? whole(given) : channels.back()) : channels[static_cast<size_t>(from)]);
     const double repeats = number(pickle, line[1]).value_or(1);
     rows[i].repeats = repeats > 1 && repeats < 1e6 ? std::max<int64_t>(std::llrint(repeats * network.depth), 1) : 1;
 
@@ -239,17 +239,17 @@ std::vector<ModuleRow> module_table(const Module& model, const std::vector<Stage
     } else if (name == "AIFI") {
       arguments.insert(arguments.begin(), channel_text(first));
     } else if (is_one_of(name, {"HGStem", "HGBlock"})) {
-      out = static_cast<int64_t>(at(1).value_or(0));
+      out = whole(at(1).value_or(0));
       arguments.insert(arguments.begin(), channel_text(first));
       if (name == "HGBlock" && arguments.size() > 3) arguments.insert(arguments.begin() + 4, std::to_string(rows[i].repeats));
     } else if (name == "ResNetLayer") {
-      out = static_cast<int64_t>(at(1).value_or(0)) * (at(3).value_or(0) != 0 ? 1 : 4);
+      out = whole(at(1).value_or(0)) * (at(3).value_or(0) != 0 ? 1 : 4);
     } else if (name == "nn.BatchNorm2d") {
       arguments = {channel_text(first)};
     } else if (name == "CBLinear") {
       arguments.insert(arguments.begin(), channel_text(first));
     } else if (name == "Index") {
-      out = static_cast<int64_t>(at(0).value_or(-1));
+      out = whole(at(0).value_or(-1));
     } else if (!keeps_channels(name)) {
       out = -1;
     }

@@ -21,8 +21,8 @@ using Kind = PickleValue::Kind;
 std::vector<int64_t> places(const Pickle& pickle, PickleId id) {
   if (id == no_pickle) return {-1};
   std::vector<int64_t> list;
-  if (const auto single = number(pickle, id)) return {static_cast<int64_t>(*single)};
-  for (const PickleId item : pickle[id].items) list.push_back(static_cast<int64_t>(number(pickle, item).value_or(-1)));
+  if (const auto single = number(pickle, id)) return {whole(*single)};
+  for (const PickleId item : pickle[id].items) list.push_back(whole(number(pickle, item).value_or(-1)));
   return list;
 }
 
@@ -76,8 +76,10 @@ std::optional<Tensor> class_embeddings(Net& net, const Module& model) {
 
 int64_t trained_size(const Checkpoint& checkpoint) {
   const Pickle& pickle = checkpoint.pickle();
-  for (const std::string_view key : {"train_args", "opt"}) {
-    const PickleId arguments = checkpoint.entry(key);
+  // Of the training; or of the network itself, when that was saved alone.
+  std::vector<PickleId> places_of_arguments = {checkpoint.entry("train_args"), checkpoint.entry("opt")};
+  if (places_of_arguments == std::vector<PickleId>{no_pickle, no_pickle}) places_of_arguments = {checkpoint.model().attribute("args")};
+  for (const PickleId arguments : places_of_arguments) {
     const PickleId size = find_key(pickle, arguments, "imgsz");
     if (size == no_pickle) continue;
     const std::vector<int64_t> sizes = places(pickle, size);

@@ -185,12 +185,12 @@ class PickleMachine {
       make(Kind::boolean).integer = text == "01";
       return;
     }
-    if (text.size() > 32) refuse("an integer is longer than 64 bits");
-    const std::string terminated(text);
-    char* end = nullptr;
+    const size_t sign = !text.empty() && text[0] == '-' ? 1 : 0;
+    if (text.size() == sign || text.find_first_not_of("0123456789", sign) != std::string_view::npos) refuse("an integer is expected");
+    if (text.size() > 20) return make_text(Kind::big, text);
     errno = 0;
-    const long long number = std::strtoll(terminated.c_str(), &end, 10);
-    if (terminated.empty() || *end != '\0' || errno != 0) refuse("an integer is expected");
+    const long long number = std::strtoll(std::string(text).c_str(), nullptr, 10);
+    if (errno != 0) return make_text(Kind::big, text);
     make_integer(number);
   }
   void long_integer(std::string_view digits) {

@@ -55,7 +55,7 @@ struct PickleValue {
     none,
     boolean,     // integer: 0 or 1
     integer,     // integer
-    big,         // text: little-endian two's complement, of integers beyond 64 bits
+    big,         // text: an integer beyond 64 bits, as it stands in the file
     real,        // real
     text,        // text: UTF-8, as it stands in the file
     bytes,       // text

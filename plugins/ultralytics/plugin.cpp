@@ -89,7 +89,13 @@ class Frontend {
       if (const int64_t size = given ? given : trained; size % stride)
         host_.warn("a " + std::string(name) + " of " + std::to_string(size) + " is no multiple of the network's stride, " + std::to_string(stride) +
                    ": " + std::to_string((size + stride - 1) / stride * stride) + " is taken");
-    sink.accept(trace_network(checkpoint, wirings, options));
+    try {
+      sink.accept(trace_network(checkpoint, wirings, options));
+    } catch (sdk::Failure& failure) {
+      for (sdk::Diagnostic& d : failure.diagnostics)
+        if (d.location.empty()) d.location = request.path;
+      throw;
+    }
   }
 
  private:

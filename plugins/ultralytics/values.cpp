@@ -1,7 +1,9 @@
 // See values.hpp.
 #include "values.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -92,6 +94,11 @@ std::optional<double> number(const Pickle& pickle, PickleId id) {
   if (v.kind == Kind::boolean || v.kind == Kind::integer) return static_cast<double>(v.integer);
   if (v.kind == Kind::real) return v.real;
   return v.kind == Kind::call ? numpy_scalar(pickle, v) : std::nullopt;
+}
+
+int64_t whole(double value) {
+  constexpr double most = 9007199254740992.0;  // 2^53
+  return std::isnan(value) ? 0 : static_cast<int64_t>(std::clamp(value, -most, most));
 }
 
 std::optional<std::string> text(const Pickle& pickle, PickleId id) {

@@ -1,6 +1,7 @@
 // Plain Python values of a checkpoint: numbers, texts, and what people are shown of them.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@ bool is_global(const PickleValue& value, std::string_view module, std::string_vi
 
 // Of booleans, integers, reals, and numpy's scalars; nullopt for everything else.
 std::optional<double> number(const Pickle& pickle, PickleId id);
+// A number as a whole one: cut towards 0, and to the range in which doubles are exact.
+int64_t whole(double value);
 std::optional<std::string> text(const Pickle& pickle, PickleId id);
 
 // Bytes, in both forms in which Python writes them: as they are, and (protocols 0 to 2) as a call that encodes a text.
