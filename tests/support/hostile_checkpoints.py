@@ -1,5 +1,7 @@
-"""Checkpoints that mean harm, each with what is said of it. ROWS: name, the file, words of the sentence; None for those whose network is
-sound: they compile, and what they carry is not run.
+"""Checkpoints that mean harm, each with what is said of it: its name, the file, words of the sentence; None instead of words for those whose
+network is sound: they compile, and what they carry is not run.
+
+As a program, `hostile_checkpoints.py FOLDER MARKER`, it writes each to a file of the folder.
 """
 
 import gzip
@@ -272,3 +274,9 @@ def other_zip():
     with zipfile.ZipFile(file, "w") as out:
         out.writestr("word/document.xml", "<w/>")
     return file.getvalue()
+
+
+if __name__ == "__main__":
+    for number, (_, data, _) in enumerate(rows(sys.argv[2])):
+        with open(f"{sys.argv[1]}/{number}.pt", "wb") as out:
+            out.write(data)
