@@ -71,7 +71,7 @@ std::span<const Operator> activation_operators() {
        {9},
        {{"input", "T"}},
        {{"output", "T"}},
-       {{"T", infer::numbers()}},
+       {{"T", infer::before_bfloat16(infer::numbers())}},
        {{"bias", real, false, "0.0"}, {"lambd", real, false, "0.5"}},
        infer::same_as_input,
        kernels::shrink},

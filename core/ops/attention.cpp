@@ -123,6 +123,8 @@ std::span<const Operator> attention_operators() {
   constexpr AttributeKind integer = AttributeKind::integer;
   std::vector<DataType> masks = infer::floats();
   masks.push_back(DataType::boolean);
+  std::vector<DataType> scattered = infer::every_type();
+  std::erase_if(scattered, [](DataType type) { return type == DataType::uint2 || type == DataType::int2; });
   static const Operator table[] = {
       {"",
        "Attention",
@@ -154,7 +156,7 @@ std::span<const Operator> attention_operators() {
        {23},
        {{"X", "T"}, {"cos_cache", "T"}, {"sin_cache", "T"}, {"position_ids", infer::int64_tensor, Formal::optional}},
        {{"Y", "T"}},
-       {{"T", infer::floats()}},
+       {{"T", {DataType::float16, DataType::bfloat16, DataType::float32}}},
        {{"interleaved", integer, false, "0"}, {"num_heads", integer}, {"rotary_embedding_dim", integer, false, "0"}},
        infer_rotary,
        kernels::rotary_embedding},
@@ -163,7 +165,7 @@ std::span<const Operator> attention_operators() {
        {24},
        {{"past_cache", "T"}, {"update", "T"}, {"write_indices", infer::int64_tensor, Formal::optional}},
        {{"present_cache", "T"}},
-       {{"T", infer::every_type()}},
+       {{"T", scattered}},
        {{"axis", integer, false, "-2"}, {"mode", AttributeKind::text, false, "linear"}},
        infer_tensor_scatter,
        kernels::tensor_scatter},

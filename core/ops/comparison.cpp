@@ -111,7 +111,7 @@ std::span<const Operator> comparison_operators() {
        {9, 16},
        {{"condition", infer::bool_tensor}, {"X", "T"}, {"Y", "T"}},
        {{"output", "T"}},
-       {{"T", infer::every_type()}},
+       {{"T", infer::before_float8(infer::every_type())}},
        {},
        infer_where,
        kernels::where},

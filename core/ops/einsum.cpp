@@ -47,7 +47,7 @@ std::span<const Operator> einsum_operators() {
        {12},
        {{"Inputs", "T", Formal::variadic}},
        {{"Output", "T"}},
-       {{"T", infer::numbers()}},
+       {{"T", infer::before_bfloat16(infer::numbers())}},
        {{"equation", AttributeKind::text, true, {}}},
        infer_einsum,
        kernels::einsum},

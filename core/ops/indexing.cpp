@@ -140,7 +140,7 @@ void infer_one_hot(InferenceContext& c) {
 
 std::span<const Operator> indexing_operators() {
   constexpr AttributeKind integer = AttributeKind::integer;
-  const std::vector<TypeVariable> any{{"T", infer::every_type()}, {"Tind", {DataType::int32, DataType::int64}}};
+  const std::vector<TypeVariable> any{{"T", infer::before_float8(infer::every_type())}, {"Tind", {DataType::int32, DataType::int64}}};
   static const FormalAttribute axis{"axis", integer, false, "0"}, reduction{"reduction", AttributeKind::text, false, "none"};
   static const Operator table[] = {
       {"", "Gather", {1, 11, 13}, {{"data", "T"}, {"indices", "Tind"}}, {{"output", "T"}}, any, {axis}, infer_gather, kernels::gather},

@@ -38,6 +38,11 @@ std::vector<DataType> before_bfloat16(std::vector<DataType> types) {
   return types;
 }
 
+std::vector<DataType> before_float8(std::vector<DataType> types) {
+  std::erase_if(types, [](DataType type) { return type > DataType::bfloat16; });
+  return types;
+}
+
 const Shape* shape(const InferenceContext& context, size_t index) {
   const ValueType* type = context.input(index);
   return type && type->shape ? &*type->shape : nullptr;

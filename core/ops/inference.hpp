@@ -17,6 +17,7 @@ std::vector<DataType> numbers();                                     // floats a
 std::vector<DataType> reducible();                                   // floats and 32- and 64-bit integers
 std::vector<DataType> every_type();                                  // what an operator that only moves elements takes
 std::vector<DataType> before_bfloat16(std::vector<DataType> types);  // less bfloat16 and all that came after it: operators of older versions
+std::vector<DataType> before_float8(std::vector<DataType> types);    // less the types of eight and fewer bits that came after bfloat16, likewise
 inline constexpr std::string_view int64_tensor = "tensor(int64)", float_tensor = "tensor(float)", bool_tensor = "tensor(bool)";
 
 // Shape of an input; nullptr when it is absent or its rank is not known.

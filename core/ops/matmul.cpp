@@ -73,22 +73,21 @@ void infer_fused_gemm(InferenceContext& c) {
   infer_gemm(c);
 }
 
-Operator fused_matmul(std::string_view name) {
+Operator fused_matmul(std::string_view name, bool with_batches) {
   constexpr AttributeKind integer = AttributeKind::integer;
-  return {"com.microsoft",
-          name,
-          {1},
-          {{"A", "T"}, {"B", "T"}},
-          {{"Y", "T"}},
-          {{"T", infer::floats()}},
-          {{"alpha", AttributeKind::real, false, "1.0"},
-           {"transA", integer, false, "0"},
-           {"transB", integer, false, "0"},
-           {"transBatchA", integer, false, "0"},
-           {"transBatchB", integer, false, "0"}},
-          infer_fused_matmul,
-          kernels::fused_matmul,
-          kernels::fused_matmul_scratch};
+  Operator op{"com.microsoft",
+              name,
+              {1},
+              {{"A", "T"}, {"B", "T"}},
+              {{"Y", "T"}},
+              {{"T", infer::floats()}},
+              {{"alpha", AttributeKind::real, false, "1.0"}, {"transA", integer, false, "0"}, {"transB", integer, false, "0"}},
+              infer_fused_matmul,
+              kernels::fused_matmul,
+              kernels::fused_matmul_scratch};
+  if (with_batches)
+    for (const std::string_view attribute : {"transBatchA", "transBatchB"}) op.attributes.push_back({attribute, integer, false, "0"});
+  return op;
 }
 
 }  // namespace
@@ -155,8 +154,8 @@ std::span<const Operator> matmul_operators() {
        infer_fused_gemm,
        kernels::fused_gemm,
        kernels::gemm_scratch},
-      fused_matmul("FusedMatMul"),
-      fused_matmul("TransposeMatMul"),
+      fused_matmul("FusedMatMul", true),
+      fused_matmul("TransposeMatMul", false),
   };
   return table;
 }

@@ -78,7 +78,7 @@ Operator skip(std::string_view name, std::vector<Formal> inputs, kernels::Kernel
 std::span<const Operator> normalization_microsoft_operators() {
   constexpr Formal::Kind optional = Formal::optional;
   constexpr std::string_view int32_tensor = "tensor(int32)";
-  const std::vector<DataType> types{DataType::float32, DataType::float16, DataType::bfloat16};
+  const std::vector<DataType> types{DataType::float32, DataType::float16};
   static const Operator table[] = {
       skip("SkipLayerNormalization", {{"input", "T"}, {"skip", "T"}, {"gamma", "T"}, {"beta", "T", optional}, {"bias", "T", optional}},
            kernels::skip_layer_normalization),

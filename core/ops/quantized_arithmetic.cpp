@@ -127,7 +127,8 @@ Operator binary(std::string_view name, kernels::Kernel kernel) {
           kernel};
 }
 
-Operator unary(std::string_view name, std::vector<FormalAttribute> attributes, void (*infer)(InferenceContext&), kernels::Kernel kernel) {
+Operator unary(std::string_view name, std::vector<FormalAttribute> attributes, void (*infer)(InferenceContext&), kernels::Kernel kernel,
+               Formal::Kind last_zero_point = Formal::optional) {
   return {microsoft,
           name,
           {1},
@@ -135,7 +136,7 @@ Operator unary(std::string_view name, std::vector<FormalAttribute> attributes, v
            {"X_scale", infer::float_tensor},
            {"X_zero_point", "T", Formal::optional},
            {"Y_scale", infer::float_tensor},
-           {"Y_zero_point", "T", Formal::optional}},
+           {"Y_zero_point", "T", last_zero_point}},
           {{"Y", "T"}},
           {{"T", {DataType::uint8, DataType::int8}}},
           std::move(attributes),
@@ -153,7 +154,7 @@ std::span<const Operator> quantized_arithmetic_operators() {
       unary("QLinearSigmoid", {}, infer_unary, kernels::qlinear_sigmoid),
       unary("QLinearLeakyRelu", {{"alpha", AttributeKind::real, false, "0.01"}}, infer_unary, kernels::qlinear_leaky_relu),
       unary("QLinearSoftmax", {{"axis", AttributeKind::integer, false, "-1"}, {"opset", AttributeKind::integer, true, {}}}, infer_softmax,
-            kernels::qlinear_softmax),
+            kernels::qlinear_softmax, Formal::required),
       unary("QLinearAveragePool",
             {{"auto_pad", AttributeKind::text, false, "NOTSET"},
              {"ceil_mode", AttributeKind::integer, false, "0"},

@@ -100,7 +100,7 @@ std::span<const Operator> resize_operators() {
         {"scales", infer::float_tensor, Formal::optional},
         {"sizes", infer::int64_tensor, Formal::optional}},
        {{"Y", "T1"}},
-       {{"T1", infer::every_type()}, {"T2", infer::floats()}},
+       {{"T1", infer::before_float8(infer::every_type())}, {"T2", infer::floats()}},
        {{"antialias", integer, false, "0"},
         {"axes", AttributeKind::integers},
         {"coordinate_transformation_mode", text, false, "half_pixel"},

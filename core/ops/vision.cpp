@@ -247,7 +247,7 @@ std::span<const Operator> vision_operators() {
        {18},
        {{"input_data", "T"}, {"shape", "Tind"}},
        {{"output_data", "T"}},
-       {{"T", infer::every_type()}, {"Tind", whole}},
+       {{"T", infer::before_float8(infer::every_type())}, {"Tind", whole}},
        {{"axes", integers, false, "all"}},
        infer_center_crop_pad,
        kernels::center_crop_pad},

@@ -327,8 +327,8 @@ ValueId Draft::some(DataType type, int64_t lowest_rank, int64_t highest_rank, Co
 bool Draft::add(const Proposal& proposal) {
   // The node on its own, its inputs constants: what it yields decides whether it stays.
   Graph alone;
-  alone.opsets[""] = canonical_opset;
-  if (!proposal.domain.empty()) alone.opsets[proposal.domain] = 1;
+  alone.opsets = sample.graph.opsets;
+  if (!proposal.domain.empty()) alone.opsets.try_emplace(proposal.domain, 1);
   std::vector<ValueId> inputs, outputs;
   Facts facts;
   bool floats = false;
@@ -373,7 +373,7 @@ bool Draft::add(const Proposal& proposal) {
     if (rounding_operator(proposal.op_type)) facts_[id] = {false, 3};
   for (const ValueId id : made)
     if (floats && !exact_operator(proposal.op_type)) facts_[id].exact = false, ++facts_[id].inexact_depth;
-  if (!proposal.domain.empty()) graph.opsets[proposal.domain] = 1;
+  if (!proposal.domain.empty()) graph.opsets.try_emplace(proposal.domain, 1);
   Node& added = graph.add_node(proposal.op_type, proposal.inputs, made, "n" + std::to_string(graph.nodes.size()));
   added.domain = proposal.domain;
   added.attributes = proposal.attributes;
@@ -391,6 +391,7 @@ bool Draft::add(const std::string& text, const std::vector<ValueId>& inputs) {
   NamedData results;
   try {
     fragment = parse_text(text, "a fragment");
+    infer_types(fragment);  // a loop without iterations yields tensors of the types that inference found
     NamedData given;
     for (size_t i = 0; i < inputs.size(); ++i) given[fragment.value(fragment.inputs[i]).name] = *tensors_[inputs[i]];
     ReferenceOptions options;

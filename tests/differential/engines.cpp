@@ -19,6 +19,7 @@
 #include "core/plugin/plugins.hpp"
 #include "core/plugin/regions.hpp"
 #include "core/reference/reference.hpp"
+#include "draft.hpp"
 #include "shape_functions.hpp"
 
 namespace fs = std::filesystem;
@@ -152,6 +153,62 @@ bool means_unsupported(const std::string& sentence) {
   return false;
 }
 
+// ---- models at an older opset ----
+// ONNX Runtime has kernels of some operators for an older opset alone (GridSample 20, RoiAlign 16, QLinearMatMul 10), although all that a newer one
+// did is to allow more types. Such models are handed to it at an opset at which the operator has the same meaning.
+
+constexpr uint8_t older_opset = 20;
+
+// Whether every operator of the default domain was there at the older opset, and meant what it means now.
+bool same_meaning_at_older_opset(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    const Operator* op = find_operator(node.domain, node.op_type);
+    if (!node.domain.empty()) continue;
+    if (!op || op->versions.front() > older_opset || node.op_type == "GroupNormalization" || node.op_type.ends_with("quantizeLinear") ||
+        node.op_type == "QuantizeLinear")
+      return false;
+    for (const Graph* body : subgraphs(node))
+      if (!same_meaning_at_older_opset(*body)) return false;
+  }
+  return true;
+}
+
+uint64_t read_varint(const std::string& bytes, size_t& at) {
+  uint64_t value = 0;
+  for (unsigned shift = 0; at < bytes.size() && shift < 64; shift += 7) {
+    const auto byte = static_cast<uint8_t>(bytes[at++]);
+    value |= uint64_t(byte & 0x7f) << shift;
+    if (!(byte & 0x80)) break;
+  }
+  return value;
+}
+
+// The same ModelProto (onnx.proto: opset_import is field 8, its members domain 1 and version 2) with another version of the default domain.
+std::string at_older_opset(std::string model) {
+  for (size_t at = 0; at < model.size();) {
+    const uint64_t key = read_varint(model, at);
+    if ((key & 7) == 0) {
+      read_varint(model, at);
+      continue;
+    }
+    if ((key & 7) != 2) throw Error(Code::internal, "a model has a field of an unexpected kind");
+    const size_t size = read_varint(model, at), end = at + size;
+    if (key >> 3 == 8) {
+      bool own = true;
+      size_t version = 0;
+      for (size_t i = at; i < end;) {
+        const uint64_t member = read_varint(model, i);
+        if (member >> 3 == 2) version = i;
+        const uint64_t value = read_varint(model, i);
+        if (member >> 3 == 1) own = own && value == 0, i += value;
+      }
+      if (own && version) model[version] = char(older_opset);
+    }
+    at = end;
+  }
+  return model;
+}
+
 }  // namespace
 
 OnnxRuntime::OnnxRuntime(Plugins& plugins, const std::string& folder, std::string scratch) : plugins_(plugins), scratch_(std::move(scratch)) {
@@ -187,6 +244,16 @@ std::string OnnxRuntime::model_bytes(const Sample& sample) {
 
 Outcome OnnxRuntime::run(const Sample& sample) {
   const std::string model = model_bytes(sample);
+  const Outcome outcome = run(sample, model);
+  const bool too_new = outcome.state == Outcome::State::refused && outcome.reason.find("Version mismatch") != std::string::npos;
+  if (!too_new || !same_meaning_at_older_opset(sample.graph)) return outcome;
+  Outcome older = run(sample, at_older_opset(model));
+  return older.state == Outcome::State::ran ? std::move(older) : outcome;  // types that the older opset does not have
+}
+
+Outcome OnnxRuntime::run(const Sample& sample, const std::string& model) {
+  for (const auto& [name, tensor] : sample.inputs)
+    if (!portable(tensor.type)) return {Outcome::State::refused, {}, "the type of input '" + name + "' cannot be handed over"};
   nlohmann::json request{{"model", model.size()}, {"feeds", nlohmann::json::array()}};
   std::vector<const Tensor*> blocks;
   for (const auto& [name, tensor] : sample.inputs) {

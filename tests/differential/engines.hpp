@@ -51,6 +51,7 @@ class OnnxRuntime {
   std::string model_bytes(const Sample& sample);
 
  private:
+  Outcome run(const Sample& sample, const std::string& model);
   Plugins& plugins_;
   std::string scratch_;
   int to_ = -1, from_ = -1, child_ = -1;

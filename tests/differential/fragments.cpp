@@ -129,6 +129,25 @@ void gather_in_a_loop(Writer& w) {
                     "[]) q) => (go, q_out) { go = Identity(c_in) q_out = SequenceInsert(q, x) }>\n y = ConcatFromSequence<axis = 0>(s)");
 }
 
+void map_over_sequence(Writer& w) {
+  const DataType t = w.type();
+  const std::string type(lathe::name(t));
+  const Dims dims = w.d.shape(1, 2);
+  w.bind("a", w.d.value(t, dims)), w.bind("b", w.d.value(t, dims));
+  const bool doubled = w.random.chance(50);
+  w.bind("i", w.scalar(w.random.between(0, 1)));
+  w.finish("y", " s = SequenceConstruct(a, b)\n m = SequenceMap(s" + std::string(doubled ? ", s" : "") + ") <body = each (" + type + " e" +
+                    (doubled ? ", " + type + " f" : "") + ") => (o) { " + (doubled ? w.combine("o", "e", "f") : "o = Neg(e)") +
+                    " }>\n y = SequenceAt(m, i)");
+}
+
+void constants(Writer& w) {
+  const ValueId x = w.d.some(DataType::float32, 1, 3);
+  w.bind("x", x);
+  const std::string how = w.random.pick({"value_float = 2.5", "value_floats = [1.5]", "value = float {0.25}", "value = float[1] {-3.0}"});
+  w.finish("y, n", " k = Constant<" + how + ">()\n y = Sub(x, k)\n n = Constant<value_ints = [3, -1]>()");
+}
+
 void optional(Writer& w) {
   const ValueId x = w.d.some(w.type(), 0, 3);
   w.bind("x", x);
@@ -145,8 +164,10 @@ struct Named {
 Fragment draw_fragment(Draft& draft, const std::vector<std::string>& only) {
   static const std::vector<Named> table = {
       {choice, {"If"}},
+      {constants, {"Constant"}},
       {uneven_choice, {"If"}},
       {repetition, {"Loop"}},
+      {map_over_sequence, {"SequenceMap"}},
       {scan, {"Scan"}},
       {sequence_at, {"SequenceAt", "SequenceConstruct", "SequenceErase", "SequenceInsert", "SequenceLength"}},
       {split_and_join, {"SplitToSequence", "ConcatFromSequence"}},

@@ -52,12 +52,54 @@ bool backwards_to_the_end(const Place& p) {
     if (s[i] < 0 && e[i] == INT64_MAX) return true;
   return false;
 }
-bool to_e8m0(const Place& p) {
-  const Tensor* y = p.node.outputs.empty() ? nullptr : p.value(p.node.outputs[0]);
-  return y && y->type == DataType::float8e8m0;
+// SAME padding where the windows leave gaps, so that less than nothing would be padded.
+bool same_with_gaps(const Place& p) {
+  if (!p.input(0) || !p.node.text("auto_pad", "NOTSET").starts_with("SAME")) return false;
+  const std::vector<int64_t> kernel = p.node.integers("kernel_shape"), strides = p.node.integers("strides");
+  for (size_t i = 0; i < kernel.size() && i < strides.size(); ++i)
+    if (strides[i] > kernel[i]) return true;
+  return false;
 }
+bool targets_without_votes(const Place& p) {
+  const int64_t targets = p.node.integer("n_targets", 1);
+  if (targets < 2 || !p.node.has("base_values")) return false;
+  const auto& modes = std::get<Attribute::Strings>(p.node.attributes.at("nodes_modes").value);
+  return int64_t(p.node.integers("target_ids").size()) < targets * std::count(modes.begin(), modes.end(), "LEAF");
+}
+bool keeps_aspect(const Place& p) { return p.node.text("keep_aspect_ratio_policy", "stretch") != "stretch"; }
+bool has_negative(const std::vector<int64_t>& list) {
+  return std::any_of(list.begin(), list.end(), [](int64_t x) { return x < 0; });
+}
+bool is_float(DataType t) { return t == DataType::float32 || t == DataType::float64 || t == DataType::float16 || t == DataType::bfloat16; }
 bool of_integers(const Place& p) {
   return p.type(0) == DataType::int32 || p.type(0) == DataType::int64 || p.type(0) == DataType::uint32 || p.type(0) == DataType::uint64;
+}
+
+DataType result_type(const Place& p) {
+  const Tensor* y = p.node.outputs.empty() ? nullptr : p.value(p.node.outputs[0]);
+  return y ? y->type : DataType::none;
+}
+template <class T>
+bool any(const Tensor* t, bool (*is)(double)) {
+  const auto elements = t->as<T>();
+  return std::any_of(elements.begin(), elements.end(), [&](T x) { return is(double(x)); });
+}
+// Of float32 and float64; the other types of numbers with fractions are taken to have such elements.
+bool any_element(const Tensor* t, bool (*is)(double)) {
+  if (!t) return false;
+  if (t->type == DataType::float32) return any<float>(t, is);
+  if (t->type == DataType::float64) return any<double>(t, is);
+  return t->type == DataType::float16 || (t->type >= DataType::bfloat16 && t->type != DataType::uint4 && t->type != DataType::int4);
+}
+bool is_half_way(double x) { return x - std::floor(x) == 0.5; }
+bool to_few_bits(const Place& p) {
+  const DataType y = result_type(p);
+  return y == DataType::int4 || y == DataType::uint4 || y == DataType::int2 || y == DataType::uint2;
+}
+bool open_table(const Place& p) {
+  for (const size_t input : {2, 3, 4, 5, 6})
+    if (p.input(input) && !p.sample.graph.value(p.node.input(input)).type.static_shape()) return true;
+  return false;
 }
 
 constexpr KnownDifference table[] = {
@@ -91,15 +133,57 @@ constexpr KnownDifference table[] = {
     {"STFT", [](const Place& p) { return p.rank(0) == 3 && p.input(0)->dimensions[2] == 2; },
      "complex signals give numbers from uninitialised memory"},
     {"Slice", backwards_to_the_end, "an end of INT64_MAX with a negative step means the beginning, where the standard clamps it to the end"},
-    {"Resize", [](const Place& p) { return p.input(2) && p.node.text("coordinate_transformation_mode", "") == "align_corners"; },
+    {"Resize", [](const Place& p) { return (p.input(2) || keeps_aspect(p)) && p.node.text("coordinate_transformation_mode", "") == "align_corners"; },
      "align_corners takes the rounded size, where the standard takes scale * size"},
+    {"Resize", [](const Place& p) { return keeps_aspect(p) && has_negative(p.node.integers("axes")); },
+     "keep_aspect_ratio_policy passes over negative axes"},
     {"Clip", [](const Place& p) { return (!p.input(1) || !p.input(2)) && has_infinity(p.input(0)); },
      "without a bound infinities become the largest finite number; the standard's reference leaves them"},
-    {"TreeEnsembleRegressor", [](const Place& p) { return p.node.integer("n_targets", 1) > 1; },
-     "a target that no leaf adds to stays 0, where the standard adds base_values"},
-    {"Cast*", [](const Place& p) { return to_e8m0(p); }, "not explained yet: numbers that float8e8m0 does not have"},
-    {"LSTM", [](const Place& p) { return p.node.real("clip", 0) > 0; },
-     "not explained yet: results with clip differ, and no test of the standard has it"},
+    {"Attention",
+     [](const Place& p) {
+       return p.type(0) != DataType::float32 && p.type(0) != DataType::float16 && p.node.domain.empty() && p.node.integer("is_causal", 0);
+     },
+     "of double and bfloat16 it runs as the standard's function body, whose causal mask is of float32"},
+    {"Binarizer", [](const Place& p) { return any_element(p.input(0), [](double x) { return std::isnan(x); }); }, "refuses NaN"},
+    {"Cast*", [](const Place& p) { return to_few_bits(p) && any_element(p.input(0), is_half_way); },
+     "to 4 and 2 bits rounds halves away from zero, where the standard rounds them to even"},
+    {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) >= DataType::bfloat16; },
+     "writes small floats with the digits of float32, where the standard's reference, NumPy, writes the fewest that name the number in its own type"},
+    {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) == DataType::boolean; },
+     "writes 0 and 1, where the standard's reference, NumPy, writes False and True"},
+    {"EmbedLayerNormalization", open_table, "its shape inference wants to see the dimensions of the tables"},
+    {"InstanceNormalization", [](const Place& p) { return p.empty(); }, "its process ends on tensors without elements"},
+    {"QLinearSoftmax", [](const Place& p) { return p.empty(); }, "its process ends on tensors without elements"},
+    {"QuantizeLinear", [](const Place& p) { return p.type(0) != p.type(1); },
+     "a scale of another type than the input's trips over an internal check"},
+    {"SimplifiedLayerNormalization", [](const Place& p) { return p.empty(); }, "refuses tensors without elements"},
+    {"TopK", [](const Place& p) { return p.empty(); }, "its process ends on tensors without elements"},
+    {"TreeEnsemble",
+     [](const Place& p) {
+       const int64_t how = p.node.integer("post_transform", 0);
+       return how == 1 || how == 2;
+     },
+     "takes post_transform 1 for LOGISTIC and 2 for SOFTMAX; in the standard it is the other way round"},
+    {"Attention", [](const Place& p) { return p.node.real("softcap", 0) > 0 && p.node.domain.empty() && p.input(3); },
+     "the mask is added after softcap, as ONNX changed it after 1.21 (pull request 7867); ours is 1.21's order, whose tests we pass"},
+    {"FastGelu", [](const Place& p) { return p.type(0) == DataType::float64; },
+     "of double it runs as the operator's function body, whose constants have six digits"},
+    {"LRN", [](const Place& p) { return p.rank(0) != 4; }, "four dimensions alone, and says so by an internal check"},
+    {"MaxPool", same_with_gaps,
+     "SAME with a kernel smaller than the stride cuts elements off by negative padding; the standard's pads are not below 0"},
+    {"AveragePool", same_with_gaps, "likewise"},
+    {"LpPool", same_with_gaps, "likewise"},
+    {"RMSNormalization", [](const Place& p) { return p.type(0) != p.type(1); },
+     "runs as the standard's function body, which multiplies X's type by scale's type without a cast"},
+    {"Shrink", [](const Place& p) { return !is_float(p.type(0)); },
+     "integers are computed in float32 and wrap around; the standard's text and its function body differ there from each other"},
+    {"StringNormalizer", [](const Place& p) { return !p.sample.graph.value(p.node.inputs[0]).type.static_shape(); },
+     "its shape inference wants to see the input's dimensions"},
+    {"TreeEnsembleRegressor", targets_without_votes,
+     "base_values are not added to a target that no leaf reached votes for (its sum does not count as a score); the standard adds them to the final "
+     "one"},
+    {"StringSplit", [](const Place& p) { return p.node.text("delimiter", "").empty() && p.node.integer("maxsplit", 0) > 0; },
+     "white space at the end of what maxsplit leaves over is dropped; the standard's reference, NumPy's split, keeps it"},
 };
 
 bool matches(std::string_view pattern, std::string_view op_type) {

@@ -48,6 +48,7 @@ std::span<const NamedRecipe> neural_recipes();
 std::span<const NamedRecipe> table_recipes();
 std::span<const NamedRecipe> arithmetic_recipes();
 std::span<const NamedRecipe> attention_recipes();
+std::span<const NamedRecipe> microsoft_recipes();
 std::span<const NamedRecipe> quantized_recipes();
 std::span<const NamedRecipe> vision_recipes();
 

@@ -5,8 +5,8 @@ namespace lathe::differential {
 namespace {
 
 const NamedRecipe* find(const Operator& op) {
-  for (const auto list :
-       {movement_recipes(), neural_recipes(), arithmetic_recipes(), quantized_recipes(), vision_recipes(), table_recipes(), attention_recipes()})
+  for (const auto list : {movement_recipes(), neural_recipes(), arithmetic_recipes(), quantized_recipes(), vision_recipes(), table_recipes(),
+                          attention_recipes(), microsoft_recipes()})
     for (const NamedRecipe& r : list)
       if (r.op_type == op.name && r.domain == op.domain) return &r;
   return nullptr;

@@ -24,8 +24,12 @@ bool reduce(Recipe& r) {
   return true;
 }
 
+// Of eight and fewer bits: their numbers are drawn by their bits, so they are of any size.
+bool is_small_float(DataType t) { return t >= DataType::float8e4m3fn && t <= DataType::float8e8m0 && t != DataType::uint4 && t != DataType::int4; }
+
 bool cast(Recipe& r) {
   const DataType from = r.input_type(0), to = r.output_type(0);
+  if (is_small_float(from) && !is_float(to) && !is_small_float(to) && to != DataType::string && to != DataType::boolean) return false;
   // Numbers outside the target's range have no meaning that the standard gives.
   const bool narrow = is_float(from) && !is_float(to);
   r.in(r.d.some(from, 0, 5, narrow ? Content::positive : Content::any));
@@ -35,13 +39,22 @@ bool cast(Recipe& r) {
 }
 bool cast_like(Recipe& r) {
   const DataType from = r.input_type(0), to = r.output_type(0);
+  if (is_small_float(from) && !is_float(to) && !is_small_float(to) && to != DataType::string && to != DataType::boolean) return false;
   const bool narrow = is_float(from) && !is_float(to);
   r.in(r.d.some(from, 0, 5, narrow ? Content::positive : Content::any)), r.in(r.d.value(to, r.d.shape(0, 2)));
   return true;
 }
 
+bool bit_cast(Recipe& r) {
+  const DataType from = r.input_type(0), to = r.output_type(0);
+  if (bits(from) != bits(to)) return false;
+  r.in(r.d.some(from));
+  r.set("to", int64_t(to));
+  return true;
+}
+
 bool cum_sum(Recipe& r) {
-  const ValueId x = r.d.some(r.input_type(0), 1, 4);
+  const ValueId x = r.d.some(r.input_type(0), 1, 4, r.op.name == "CumProd" ? Content::unit : Content::any);
   r.in(x), r.in(r.d.integer(r.axis(int64_t(r.d.dims(x).size())), r.input_type(1)));
   if (r.chance(40)) r.set("exclusive", int64_t(1));
   if (r.chance(40)) r.set("reverse", int64_t(1));
@@ -152,7 +165,7 @@ bool qlinear_conv(Recipe& r) {
 bool einsum(Recipe& r) {
   const DataType t = r.input_type(0);
   const int64_t i = r.d.size(), j = r.d.size(), k = r.random.between(1, 5), b = r.random.between(1, 3);
-  switch (r.random.below(7)) {
+  switch (r.random.below(12)) {
     case 0:
       r.set("equation", "ij,jk->ik"), r.in(r.d.value(t, {i, j})), r.in(r.d.value(t, {j, k}));
       return true;
@@ -170,6 +183,21 @@ bool einsum(Recipe& r) {
       return true;
     case 5:
       r.set("equation", "ij->i"), r.in(r.d.value(t, {i, j}));
+      return true;
+    case 6:
+      r.set("equation", "ii->i"), r.in(r.d.value(t, {i, i}));
+      return true;
+    case 7:
+      r.set("equation", "ij,jk"), r.in(r.d.value(t, {i, j})), r.in(r.d.value(t, {j, k}));
+      return true;
+    case 8:
+      r.set("equation", "...i,...i->..."), r.in(r.d.value(t, {b, k, i})), r.in(r.d.value(t, {b, k, i}));
+      return true;
+    case 9:
+      r.set("equation", "bhqd,bhkd->bhqk"), r.in(r.d.value(t, {b, k, i, 3})), r.in(r.d.value(t, {b, k, j, 3}));
+      return true;
+    case 10:
+      r.set("equation", "ij,jk,kl->il"), r.in(r.d.value(t, {i, b})), r.in(r.d.value(t, {b, k})), r.in(r.d.value(t, {k, j}));
       return true;
     default:
       r.set("equation", "bij, bij -> b"), r.in(r.d.value(t, {b, i, j})), r.in(r.d.value(t, {b, i, j}));
@@ -215,10 +243,12 @@ bool determinant(Recipe& r) {
 
 std::span<const NamedRecipe> arithmetic_recipes() {
   static const NamedRecipe table[] = {
+      {"BitCast", bit_cast},
       {"BitShift", bit_shift},
       {"Cast", cast},
       {"CastLike", cast_like},
       {"Clip", clip},
+      {"CumProd", cum_sum},
       {"CumSum", cum_sum},
       {"DequantizeLinear", quantize},
       {"Det", determinant},

@@ -42,10 +42,32 @@ bool attention(Recipe& r) {
     r.in(r.d.value(t, {batch, heads * group, q, size}, Content::unit)), r.in(r.d.value(t, {batch, heads, k, size}, Content::unit));
     r.in(r.d.value(t, {batch, heads, k, value}));
   }
-  if (r.chance(30)) r.in(r.d.value(t, r.chance(50) ? Dims{q, k} : Dims{batch, 1, q, k}));
+  const int64_t past = r.chance(30) ? r.random.between(1, 3) : 0;
+  const Dims mask = r.chance(50) ? Dims{q, past + k} : Dims{batch, 1, q, past + k};
+  r.in(!r.chance(40) ? none : r.chance(60) ? r.d.value(t, mask) : r.d.value(DataType::boolean, mask));
+  if (past) {
+    r.in(r.d.value(t, {batch, heads, past, size}, Content::unit)), r.in(r.d.value(t, {batch, heads, past, value}));
+    r.p.outputs = 3;
+  } else if (r.chance(15)) {
+    r.p.outputs = 3;
+  }
   if (r.chance(30)) r.set("is_causal", int64_t(1));
   if (r.chance(30)) r.set("scale", 0.5f);
   if (r.chance(20)) r.set("softcap", 2.0f);
+  return true;
+}
+
+bool tensor_scatter(Recipe& r) {
+  const int64_t batch = r.random.between(1, 3), longest = r.random.between(2, 6), length = r.random.between(1, longest);
+  Dims cache{batch, r.random.between(1, 3), longest, r.random.between(1, 3)}, update = cache;
+  const bool third = r.chance(40), circular = r.chance(40);
+  if (third) cache = {batch, longest, cache[1]}, update = cache;
+  update[third ? 1 : 2] = length;
+  const DataType t = r.input_type(0);
+  r.in(r.d.value(t, cache)), r.in(r.d.value(t, update));
+  if (r.chance(70)) r.in(r.d.indices({batch}, circular ? longest : longest - length + 1, false));
+  if (third) r.set("axis", r.chance(50) ? int64_t(1) : int64_t(-2));
+  if (circular) r.set("mode", "circular");
   return true;
 }
 
@@ -63,8 +85,13 @@ bool bias_gelu(Recipe& r) {
 
 std::span<const NamedRecipe> attention_recipes() {
   static const NamedRecipe table[] = {
-      {"Attention", attention},          {"NegativeLogLikelihoodLoss", loss},      {"RotaryEmbedding", rotary_embedding},
-      {"SoftmaxCrossEntropyLoss", loss}, {"BiasGelu", bias_gelu, "com.microsoft"}, {"FastGelu", bias_gelu, "com.microsoft"},
+      {"Attention", attention},
+      {"NegativeLogLikelihoodLoss", loss},
+      {"RotaryEmbedding", rotary_embedding},
+      {"SoftmaxCrossEntropyLoss", loss},
+      {"TensorScatter", tensor_scatter},
+      {"BiasGelu", bias_gelu, "com.microsoft"},
+      {"FastGelu", bias_gelu, "com.microsoft"},
   };
   return table;
 }

@@ -424,6 +424,11 @@ bool eye_like(Recipe& r) {
   return true;
 }
 
+bool identity(Recipe& r) {
+  r.in(r.d.some(r.d.variable(r.op, "T")));
+  return true;
+}
+
 bool flatten(Recipe& r) {
   const ValueId x = r.d.some(r.input_type(0));
   const int64_t rank = int64_t(r.d.dims(x).size());
@@ -447,6 +452,7 @@ std::span<const NamedRecipe> movement_recipes() {
       {"Gather", gather},
       {"GatherElements", gather_elements},
       {"GatherND", gather_nd},
+      {"Identity", identity},
       {"OneHot", one_hot},
       {"Pad", pad},
       {"Range", range},

@@ -8,7 +8,7 @@ struct Window {
   Dims kernel, strides, dilations, pads;
 };
 
-// A window over `space` that fits at least once, and the attributes that say so.
+// A window over `space` that fits at least once and nowhere lies in the padding alone, and the attributes that say so.
 bool draw_window(Recipe& r, const Dims& space, Window& w, bool dilate = true, bool small_pads = false) {
   const size_t rank = space.size();
   w = {Dims(rank), Dims(rank), Dims(rank), Dims(2 * rank)};
@@ -20,6 +20,7 @@ bool draw_window(Recipe& r, const Dims& space, Window& w, bool dilate = true, bo
     const int64_t most = small_pads ? w.kernel[i] - 1 : 2;
     for (const size_t end : {i, i + rank}) w.pads[end] = padded ? r.random.between(0, most) : 0;
     if (space[i] + w.pads[i] + w.pads[i + rank] < (w.kernel[i] - 1) * w.dilations[i] + 1) return false;
+    if (small_pads && padded && space[i] < w.dilations[i]) return false;
   }
   if (strided) r.set("strides", w.strides);
   if (dilated) r.set("dilations", w.dilations);
@@ -79,6 +80,11 @@ bool transposed_convolution(Recipe& r) {
     Dims extra(static_cast<size_t>(rank));
     for (size_t i = 0; i < extra.size(); ++i) extra[i] = r.random.between(0, w.strides[i] - 1);
     r.set("output_padding", extra);
+  } else if (r.chance(15) && !r.p.attributes.count("pads") && !r.p.attributes.count("auto_pad")) {
+    Dims whole(static_cast<size_t>(rank));  // what there is without padding, or some of it less
+    for (size_t i = 0; i < whole.size(); ++i)
+      whole[i] = std::max<int64_t>(1, (in[i] - 1) * w.strides[i] + (w.kernel[i] - 1) * w.dilations[i] + 1 - r.random.between(0, 2));
+    r.set("output_shape", whole);
   }
   return true;
 }
@@ -139,6 +145,11 @@ bool gemm(Recipe& r) {
   const bool integer = t != DataType::float32 && t != DataType::float64 && t != DataType::float16 && t != DataType::bfloat16;
   if (r.chance(40)) r.set("alpha", integer ? float(r.random.between(-2, 3)) : float(r.random.between(-8, 8)) / 4);
   if (r.chance(40)) r.set("beta", integer ? float(r.random.between(-2, 3)) : float(r.random.between(-8, 8)) / 4);
+  if (r.op.name == "FusedGemm") {
+    const bool leaky = r.chance(25);
+    r.set("activation", leaky ? "LeakyRelu" : r.random.pick({"Relu", "Sigmoid", "Tanh"}));
+    if (leaky) r.set("activation_alpha", 0.25f);
+  }
   return true;
 }
 
@@ -148,6 +159,7 @@ bool batch_normalization(Recipe& r) {
   const Dims c = {r.d.dims(x)[1]};
   r.in(x), r.in(r.d.value(t, c)), r.in(r.d.value(t, c)), r.in(r.d.value(t, c)), r.in(r.d.value(t, c, Content::positive));
   if (r.chance(40)) r.set("epsilon", 1e-3f);
+  if (r.chance(15)) r.set("training_mode", int64_t(1)), r.p.outputs = 3;
   return true;
 }
 
@@ -192,7 +204,7 @@ bool group_normalization(Recipe& r) {
 }
 
 bool local_response_normalization(Recipe& r) {
-  r.in(r.d.some(r.input_type(0), 3, 5));
+  r.in(r.chance(80) ? r.d.some(r.input_type(0), 4, 4) : r.d.some(r.input_type(0), 3, 5));
   r.set("size", r.random.between(0, 2) * 2 + 1);
   if (r.chance(40)) r.set("alpha", 0.01f);
   if (r.chance(40)) r.set("bias", 2.0f);
@@ -204,7 +216,19 @@ bool resize(Recipe& r) {
   const bool two = mode == std::string_view("cubic") || r.chance(70);
   Dims dims = {r.random.between(1, 2), r.random.between(1, 3)};
   for (int i = two ? 2 : r.random.between(1, 2) == 1 ? 1 : 3; i > 0; --i) dims.push_back(r.random.between(2, 7));
-  r.in(r.d.value(r.input_type(0), dims)), r.in(none);
+  const bool cropped = r.chance(12);
+  r.in(r.d.value(r.input_type(0), dims));
+  if (cropped) {
+    std::vector<float> roi(2 * dims.size(), 0.0f);
+    for (size_t i = 0; i < dims.size(); ++i) {
+      roi[i] = i < 2 ? 0.0f : float(r.random.between(-2, 4)) / 10;
+      roi[dims.size() + i] = i < 2 ? 1.0f : float(r.random.between(6, 12)) / 10;
+    }
+    r.in(r.d.constant(Tensor::of<float>(DataType::float32, {int64_t(roi.size())}, roi)));
+    if (r.chance(50)) r.set("extrapolation_value", -1.5f);
+  } else {
+    r.in(none);
+  }
   Dims sizes = dims;
   std::vector<float> scales(dims.size(), 1.0f);
   for (size_t i = 2; i < dims.size(); ++i) {
@@ -212,12 +236,22 @@ bool resize(Recipe& r) {
     scales[i] = r.random.pick({0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 0.75f});
   }
   if (r.chance(50)) {
-    r.in(none), r.in(r.d.ints(sizes));
+    r.in(none);
+    const bool spatial = r.chance(25) && !cropped;
+    if (spatial) {
+      Dims axes;
+      for (size_t i = 2; i < dims.size(); ++i) axes.push_back(r.chance(30) ? int64_t(i) - int64_t(dims.size()) : int64_t(i));
+      r.set("axes", axes), sizes.erase(sizes.begin(), sizes.begin() + 2);
+      if (r.chance(60)) r.set("keep_aspect_ratio_policy", r.random.pick({"not_larger", "not_smaller"}));
+    }
+    r.in(r.d.ints(sizes));
   } else {
     r.in(r.d.constant(Tensor::of<float>(DataType::float32, {int64_t(scales.size())}, scales)));
   }
   r.set("mode", mode);
-  if (r.chance(80))
+  if (cropped)
+    r.set("coordinate_transformation_mode", "tf_crop_and_resize");
+  else if (r.chance(80))
     r.set("coordinate_transformation_mode",
           r.random.pick({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"}));
   if (mode == std::string_view("nearest") && r.chance(70))
@@ -234,6 +268,11 @@ bool softmax(Recipe& r) {
   const ValueId x = r.d.some(r.input_type(0), 1, 4);
   r.in(x);
   if (r.chance(70)) r.set("axis", r.axis(int64_t(r.d.dims(x).size())));
+  return true;
+}
+
+bool mean_variance_normalization(Recipe& r) {
+  r.in(spread(r, r.input_type(0), 4, 4));
   return true;
 }
 
@@ -272,6 +311,20 @@ bool recurrent(Recipe& r) {
   if (gru && r.chance(50)) r.set("linear_before_reset", int64_t(1));
   if (r.chance(20)) r.set("clip", 1.0f);
   r.set("hidden_size", hidden), r.set("direction", direction);
+  if (r.chance(30)) {
+    Attribute::Strings functions;
+    Attribute::Floats alphas, betas;
+    for (int64_t i = directions * (lstm ? 3 : gru ? 2 : 1); i > 0; --i) {
+      const char* name = r.random.pick({"Relu", "Tanh", "Sigmoid", "HardSigmoid", "LeakyRelu", "ScaledTanh", "Softsign", "Elu"});
+      const std::string_view text = name;
+      functions.push_back(name);
+      if (text == "HardSigmoid" || text == "LeakyRelu" || text == "ScaledTanh" || text == "Elu") alphas.push_back(float(r.random.between(2, 6)) / 8);
+      if (text == "HardSigmoid" || text == "ScaledTanh") betas.push_back(float(r.random.between(2, 6)) / 8);
+    }
+    r.p.attributes["activations"] = Attribute{functions};
+    if (!alphas.empty()) r.p.attributes["activation_alpha"] = Attribute{alphas};
+    if (!betas.empty()) r.p.attributes["activation_beta"] = Attribute{betas};
+  }
   r.p.outputs = size_t(r.random.between(1, lstm ? 3 : 2));
   return true;
 }
@@ -281,8 +334,11 @@ bool grid_sample(Recipe& r) {
   const int64_t n = r.random.between(1, 2);
   Dims in = {n, r.random.between(1, 3), r.random.between(2, 6), r.random.between(2, 6)},
        grid = {n, r.random.between(1, 5), r.random.between(1, 5), 2};
+  const bool deep = r.chance(25);  // a volume
+  if (deep) in.push_back(r.random.between(2, 4)), grid = {n, r.random.between(1, 3), r.random.between(1, 3), r.random.between(1, 3), 3};
   r.in(r.d.value(t, in)), r.in(r.d.value(r.input_type(1), grid, Content::unit));
-  r.set("mode", r.random.pick({"linear", "nearest", "cubic"})), r.set("padding_mode", r.random.pick({"zeros", "border", "reflection"}));
+  r.set("mode", deep ? r.random.pick({"linear", "nearest"}) : r.random.pick({"linear", "nearest", "cubic"})),
+      r.set("padding_mode", r.random.pick({"zeros", "border", "reflection"}));
   if (r.chance(50)) r.set("align_corners", r.random.between(0, 1));
   return true;
 }
@@ -296,6 +352,7 @@ std::span<const NamedRecipe> neural_recipes() {
       {"Conv", convolution},
       {"ConvInteger", convolution},
       {"ConvTranspose", transposed_convolution},
+      {"FusedGemm", gemm, "com.microsoft"},
       {"GRU", recurrent},
       {"Gemm", gemm},
       {"GlobalAveragePool", global_pool},
@@ -314,6 +371,7 @@ std::span<const NamedRecipe> neural_recipes() {
       {"MatMul", matmul},
       {"MatMulInteger", matmul},
       {"MaxPool", pool},
+      {"MeanVarianceNormalization", mean_variance_normalization},
       {"RMSNormalization", layer_normalization},
       {"RNN", recurrent},
       {"Resize", resize},

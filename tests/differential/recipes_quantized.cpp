@@ -35,6 +35,7 @@ bool unary(Recipe& r) {
   quantised(r, type, r.d.shape(1, 4));
   result(r, type);
   if (r.op.name == "QLinearLeakyRelu" && r.chance(50)) r.set("alpha", 0.21f);
+  if (r.op.name == "QLinearSoftmax") r.set("opset", int64_t(13)), r.set("axis", r.axis(int64_t(r.d.dims(r.p.inputs[0]).size())));
   return true;
 }
 
@@ -145,6 +146,7 @@ std::span<const NamedRecipe> quantized_recipes() {
       {"QLinearLeakyRelu", unary, "com.microsoft"},
       {"QLinearMul", binary, "com.microsoft"},
       {"QLinearSigmoid", unary, "com.microsoft"},
+      {"QLinearSoftmax", unary, "com.microsoft"},
   };
   return table;
 }

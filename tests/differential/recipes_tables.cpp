@@ -287,7 +287,8 @@ struct Trees {
   Floats value, weight;
   Strings mode;
 };
-Trees grow(Recipe& r, int64_t features, int64_t targets, bool negative) {
+// Each leaf votes for one target, or for every one.
+Trees grow(Recipe& r, int64_t features, int64_t targets, bool negative, bool every_target) {
   constexpr const char* modes[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"};
   const char* mode = modes[r.random.below(6)];  // one for all nodes, as exporters write it
   Trees t;
@@ -302,10 +303,13 @@ Trees grow(Recipe& r, int64_t features, int64_t targets, bool negative) {
       t.yes.push_back(leaf ? 0 : 2 * n + 1);
       t.no.push_back(leaf ? 0 : 2 * n + 2);
       if (!leaf) continue;
-      t.leaf_tree.push_back(tree);
-      t.leaf_node.push_back(n);
-      t.leaf_id.push_back(targets == 1 ? 0 : (n - 3 + tree) % targets);
-      t.weight.push_back(float(r.random.between(negative ? -16 : 0, 16)) / 32);
+      for (int64_t target = 0; target < targets; ++target) {
+        if (!every_target && target != (n - 3 + tree) % targets) continue;
+        t.leaf_tree.push_back(tree);
+        t.leaf_node.push_back(n);
+        t.leaf_id.push_back(target);
+        t.weight.push_back(float(r.random.between(negative ? -16 : 0, 16)) / 32);
+      }
     }
   return t;
 }
@@ -332,7 +336,7 @@ bool tree_ensemble_regressor(Recipe& r) {
   r.set("aggregate_function", how[r.random.below(4)]);
   r.set("post_transform", transform(r));
   if (r.chance(50)) set_list(r, "base_values", floats(r, targets));
-  write(r, grow(r, r.d.dims(x)[1], targets, true), "target", "target_ids");
+  write(r, grow(r, r.d.dims(x)[1], targets, true, r.chance(60)), "target", "target_ids");
   return version(r, 3);
 }
 
@@ -345,7 +349,8 @@ bool tree_ensemble_classifier(Recipe& r) {
   r.set("classlabels_int64s", names);
   r.set("post_transform", transform(r));
   if (classes > 2 && r.chance(50)) set_list(r, "base_values", floats(r, classes));
-  write(r, grow(r, r.d.dims(x)[1], classes == 2 ? 1 : classes, r.chance(50)), "class", "class_ids");
+  const bool negative = r.chance(50), every_class = r.chance(40);
+  write(r, grow(r, r.d.dims(x)[1], classes == 2 ? 1 : classes, negative, every_class), "class", "class_ids");
   r.p.outputs = 2;
   return version(r, 3);
 }

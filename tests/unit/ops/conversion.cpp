@@ -104,7 +104,9 @@ TEST_CASE("small types: saturation, wrapping, rounding") {
   CHECK(values<uint8_t>(result(x + "17, saturate = 0>(x) }")) == std::vector<uint8_t>{0x2f, 0x7f, 0xff, 0xd1});
   CHECK(values<uint8_t>(result(x + "19, saturate = 0>(x) }")) == std::vector<uint8_t>{0x38, 0x7c, 0xfc, 0xc8});
   CHECK(values<uint8_t>(result(x + "20, saturate = 0>(x) }")) == std::vector<uint8_t>{0x3c, 0x80, 0x80, 0xcc});
-  CHECK(values<uint8_t>(result("g () => (y) <float[3] x = {-9, 8, 3.9}> { y = Cast<to = 22>(x) }")) == std::vector<uint8_t>{0x87, 0x03});
+  CHECK(values<uint8_t>(result("g () => (y) <float[3] x = {-9, 8, 3.9}> { y = Cast<to = 22>(x) }")) == std::vector<uint8_t>{0x87, 0x04});
+  // To 4 and 2 bits numbers are rounded, halves to even; to wider integers they are cut off.
+  CHECK(values<uint8_t>(result("g () => (y) <double[4] x = {2.5, 3.5, -0.5, 0.75}> { y = Cast<to = 21>(x) }")) == std::vector<uint8_t>{0x42, 0x10});
   CHECK(values<uint8_t>(result("g () => (y) <int64[3] x = {-3, 17, 4294967298}> { y = Cast<to = 25>(x) }")) == std::vector<uint8_t>{0b10'01'01});
   CHECK(values<int8_t>(result("g () => (y) <int4[3] x = {-8, 7, -1}> { y = Cast<to = 3>(x) }")) == std::vector<int8_t>{-8, 7, -1});
   // Between integers bits are dropped, not clamped.

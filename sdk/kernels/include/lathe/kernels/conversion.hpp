@@ -57,11 +57,12 @@ void cast_plain(const Call& call, const Tensor& x, const Tensor& y) {
 inline bool is_small(Type type) { return type >= Type::float8e4m3fn; }
 
 // float32 holds every small float, and int32 every small integer: pairs of which one is small go by way of one of them, a few at a time. Between
-// integers it is int32, so that bits are dropped and not clamped; a loop for each of the 500 pairs would be a lot of code.
+// integers it is int32, so that bits are dropped and not clamped; a loop for each of the 500 pairs would be a lot of code. To integers of 4 and 2
+// bits floats are rounded, halves to even, before bits are dropped (ONNX, "4 bit integer types"); to wider ones they are cut off.
 inline void cast_small(const Call& call, const Tensor& x, const Tensor& y, const CastRules& rules) {
   constexpr int64_t block = 64;
   const auto small_integer = [](Type type) { return type == Type::int4 || type == Type::uint4 || type == Type::int2 || type == Type::uint2; };
-  const bool by_integers = small_integer(y.type) || (small_integer(x.type) && !is_small(y.type));
+  const bool rounded = small_integer(y.type), by_integers = rounded || (small_integer(x.type) && !is_small(y.type));
   parallel(call, x.size(), grain_elements, [&](int64_t begin, int64_t end, uint32_t) {
     for (int64_t at = begin; at < end; at += block) {
       const int64_t count = math::least(block, end - at);
@@ -76,7 +77,13 @@ inline void cast_small(const Call& call, const Tensor& x, const Tensor& y, const
       if (by_integers) {
         int32_t middle[block];
         const auto fill = [&]<class From>() {
-          for (int64_t i = 0; i < count; ++i) middle[i] = convert<int32_t>(x.as<const From>()[at + i]);
+          const From* from = x.as<const From>() + at;
+          for (int64_t i = 0; i < count; ++i) {
+            if constexpr (is_float<From>)
+              middle[i] = convert<int32_t>(rounded ? math::round_even(Compute<From>(from[i])) : Compute<From>(from[i]));
+            else
+              middle[i] = convert<int32_t>(from[i]);
+          }
         };
         if (is_small(x.type))
           dispatch<Small>(call, x.type, fill);
