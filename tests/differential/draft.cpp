@@ -176,6 +176,10 @@ DataType Draft::any_of(const std::vector<DataType>& allowed) {
   if (common_types_)
     for (const DataType t : common)
       if (std::find(allowed.begin(), allowed.end(), t) != allowed.end()) choices.push_back(t);
+  // Complex numbers can neither be handed out nor cast to what can.
+  if (choices.empty())
+    for (const DataType t : allowed)
+      if (t != DataType::complex64 && t != DataType::complex128) choices.push_back(t);
   return random.pick(choices.empty() ? allowed : choices);
 }
 

@@ -102,6 +102,49 @@ bool open_table(const Place& p) {
   return false;
 }
 
+// Signed integers and floats of any width; of the small floats every one may be negative.
+bool any_negative(const Tensor* t) {
+  if (!t) return false;
+  const auto negative = [](auto elements) { return std::any_of(elements.begin(), elements.end(), [](auto x) { return x < 0; }); };
+  switch (t->type) {
+    case DataType::float64:
+      return negative(t->as<double>());
+    case DataType::float32:
+      return negative(t->as<float>());
+    case DataType::int64:
+      return negative(t->as<int64_t>());
+    case DataType::int32:
+      return negative(t->as<int32_t>());
+    case DataType::int16:
+      return negative(t->as<int16_t>());
+    case DataType::int8:
+      return negative(t->as<int8_t>());
+    case DataType::boolean:
+    case DataType::uint8:
+    case DataType::uint16:
+    case DataType::uint32:
+    case DataType::uint64:
+    case DataType::uint4:
+    case DataType::uint2:
+      return false;
+    default:
+      return true;
+  }
+}
+bool gathers_blocks(const Place& p) {
+  if (!p.input(0)) return false;
+  const std::vector<int64_t>& dims = p.input(0)->dimensions;
+  const int64_t axis = p.node.integer("axis", 0), first = axis < 0 ? axis + int64_t(dims.size()) : axis;
+  return std::any_of(dims.begin() + first + 1, dims.end(), [](int64_t n) { return n != 1; });
+}
+bool keeps_a_size(const Place& p) {
+  const Tensor *x = p.input(0), *y = p.value(p.node.outputs[0]);
+  if (!x || !y || x->dimensions.size() != y->dimensions.size()) return false;
+  for (size_t i = 2; i < x->dimensions.size(); ++i)
+    if (x->dimensions[i] == y->dimensions[i]) return true;
+  return false;
+}
+
 constexpr KnownDifference table[] = {
     {"Reduce*", [](const Place& p) { return p.empty(); }, "a reduction of a tensor without elements keeps axes that it was told to reduce"},
     {"Arg*", [](const Place& p) { return p.empty(); }, "likewise"},
@@ -110,6 +153,8 @@ constexpr KnownDifference table[] = {
      "SAME with a kernel smaller than the stride yields less than size * stride"},
     {"MatMul", [](const Place& p) { return p.empty(); }, "refuses to broadcast tensors without elements"},
     {"MatMulInteger", [](const Place& p) { return p.empty(); }, "refuses to broadcast tensors without elements"},
+    {"FusedMatMul", [](const Place& p) { return p.empty(); }, "refuses to broadcast tensors without elements"},
+    {"TransposeMatMul", [](const Place& p) { return p.empty(); }, "refuses to broadcast tensors without elements"},
     {"Col2Im", [](const Place& p) { return p.input(1) && p.input(1)->size() == 1 && !p.node.integers("dilations").empty(); },
      "one spatial axis with dilations: blocks land in wrong places"},
     {"LayerNormalization", [](const Place& p) { return p.empty(); }, "refuses tensors without elements"},
@@ -135,15 +180,18 @@ constexpr KnownDifference table[] = {
     {"Slice", backwards_to_the_end, "an end of INT64_MAX with a negative step means the beginning, where the standard clamps it to the end"},
     {"Resize", [](const Place& p) { return (p.input(2) || keeps_aspect(p)) && p.node.text("coordinate_transformation_mode", "") == "align_corners"; },
      "align_corners takes the rounded size, where the standard takes scale * size"},
+    {"Resize", [](const Place& p) { return p.node.text("coordinate_transformation_mode", "") == "tf_crop_and_resize" && keeps_a_size(p); },
+     "the region is passed over on an axis whose size stays the same"},
     {"Resize", [](const Place& p) { return keeps_aspect(p) && has_negative(p.node.integers("axes")); },
      "keep_aspect_ratio_policy passes over negative axes"},
     {"Clip", [](const Place& p) { return (!p.input(1) || !p.input(2)) && has_infinity(p.input(0)); },
      "without a bound infinities become the largest finite number; the standard's reference leaves them"},
     {"Attention",
      [](const Place& p) {
-       return p.type(0) != DataType::float32 && p.type(0) != DataType::float16 && p.node.domain.empty() && p.node.integer("is_causal", 0);
+       return p.type(0) != DataType::float32 && p.type(0) != DataType::float16 && p.node.domain.empty() &&
+              (p.node.integer("is_causal", 0) || p.type(3) == DataType::boolean);
      },
-     "of double and bfloat16 it runs as the standard's function body, whose causal mask is of float32"},
+     "of double and bfloat16 it runs as the standard's function body, whose causal mask is of float32, and which yields NaN where all is masked"},
     {"Binarizer", [](const Place& p) { return any_element(p.input(0), [](double x) { return std::isnan(x); }); }, "refuses NaN"},
     {"Cast*", [](const Place& p) { return to_few_bits(p) && any_element(p.input(0), is_half_way); },
      "to 4 and 2 bits rounds halves away from zero, where the standard rounds them to even"},
@@ -152,6 +200,10 @@ constexpr KnownDifference table[] = {
     {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) == DataType::boolean; },
      "writes 0 and 1, where the standard's reference, NumPy, writes False and True"},
     {"EmbedLayerNormalization", open_table, "its shape inference wants to see the dimensions of the tables"},
+    {"Cast*", [](const Place& p) { return result_type(p) == DataType::float8e8m0 && any_negative(p.input(0)); },
+     "negative numbers become the least one; float8e8m0 has no sign and the standard says nothing (its NumPy helper drops the sign, ours is NaN)"},
+    {"Gather", [](const Place& p) { return p.type(0) == DataType::string && gathers_blocks(p); },
+     "of strings only the first of the elements behind the axis is copied"},
     {"InstanceNormalization", [](const Place& p) { return p.empty(); }, "its process ends on tensors without elements"},
     {"QLinearSoftmax", [](const Place& p) { return p.empty(); }, "its process ends on tensors without elements"},
     {"QuantizeLinear", [](const Place& p) { return p.type(0) != p.type(1); },

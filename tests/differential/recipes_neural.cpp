@@ -221,8 +221,8 @@ bool resize(Recipe& r) {
   if (cropped) {
     std::vector<float> roi(2 * dims.size(), 0.0f);
     for (size_t i = 0; i < dims.size(); ++i) {
-      roi[i] = i < 2 ? 0.0f : float(r.random.between(-2, 4)) / 10;
-      roi[dims.size() + i] = i < 2 ? 1.0f : float(r.random.between(6, 12)) / 10;
+      roi[i] = i < 2 ? 0.0f : float(r.random.between(-2, 4)) / 10 + 0.0131f;  // odd, so that no point lies on an edge
+      roi[dims.size() + i] = i < 2 ? 1.0f : float(r.random.between(6, 12)) / 10 + 0.0173f;
     }
     r.in(r.d.constant(Tensor::of<float>(DataType::float32, {int64_t(roi.size())}, roi)));
     if (r.chance(50)) r.set("extrapolation_value", -1.5f);
