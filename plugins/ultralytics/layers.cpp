@@ -158,6 +158,18 @@ Value flatten(const Layer& l) {
   return l.net.reshape(x, shape);
 }
 
+Value unflatten(const Layer& l) {
+  const Tensor& x = l.x();
+  const int64_t at = l.net.axis(x, l.module.integer("dim", 1));
+  Value sizes;
+  if (!attribute_of(l.net, l.module, "unflattened_size", sizes)) l.net.refuse(LATHE_FAILED, "an Unflatten lacks its sizes");
+  const std::vector<int64_t> inner = integers_of(l.net, sizes);
+  std::vector<int64_t> shape = x.shape;
+  shape.erase(shape.begin() + at);
+  shape.insert(shape.begin() + at, inner.begin(), inner.end());
+  return l.net.reshape(x, shape);
+}
+
 // Over groups of channels of one image (Wu & He, "Group Normalization", 2018).
 Value group_norm(const Layer& l) {
   const Tensor& x = l.x();
@@ -305,6 +317,7 @@ constexpr Entry layers[] = {
     {"ZeroPad2d", zero_pad},
     {"ConstantPad2d", zero_pad},
     {"Flatten", flatten},
+    {"Unflatten", unflatten},
     {"MultiheadAttention", multihead_attention},
     {"SiLU", silu},
     {"GELU", gelu},

@@ -49,6 +49,21 @@ TEST_CASE("what is wrong is said with its line") {
   CHECK(holds(complaint("return " + std::string(100, '(') + "x" + std::string(100, ')')), "nested too deeply"));
 }
 
+TEST_CASE("places are counted in the file") {
+  const auto place = [](const std::string& yaml) {
+    try {
+      WiringTable table;
+      read_wirings(table, yaml, "a.yaml");
+      return std::string("accepted");
+    } catch (const lathe::sdk::Failure& failure) {
+      return failure.diagnostics.at(0).location;
+    }
+  };
+  CHECK(place("modules:\n  A: |\n    y = x\n    return y +\n") == "a.yaml, class A, line 4, column 15");
+  CHECK(place("# first\nmodules:\n  B: return x\n  A: return (x))\n") == "a.yaml, class A, line 4, column 16");
+  CHECK(place("modules:\n  A:\n    inputs: [x]\n    forward: |\n\n      return ?x\n") == "a.yaml, class A, line 6, column 14");
+}
+
 TEST_CASE("files of descriptions") {
   WiringTable table;
   read_wirings(table, "modules:\n  A: |\n    return x\n  B:\n    inputs: [q, k]\n    forward: |\n      return q + k\n", "file");
