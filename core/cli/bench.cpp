@@ -83,7 +83,9 @@ int bench(Context& context, const Arguments& a) {
   std::unique_ptr<Plugins> plugins = context.discover(threads);
   doing("loading '" + a.artifact + "'");
   // The first load of a kind also loads its plugin; a second one shows what an artifact costs.
-  std::unique_ptr<Executable> executable = open_artifact(*plugins, a.artifact, threads, false);
+  std::string stand_in;
+  std::unique_ptr<Executable> executable = open_artifact(*plugins, a.artifact, threads, false, &stand_in);
+  if (!stand_in.empty()) context.note(stand_in + "; its times are not those of the runtime");
   executable.reset();
   Clock::time_point begin = Clock::now();
   executable = open_artifact(*plugins, a.artifact, threads, a.profile);

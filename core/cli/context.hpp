@@ -44,6 +44,12 @@ struct Context {
   void print_table(const std::vector<std::vector<std::string>>& rows) const;
   // A diagnostic on standard error, unless the log level or --quiet hides it (errors are never hidden).
   void say(const Diagnostic& diagnostic) const;
+  void note(std::string text) const {
+    Diagnostic d;
+    d.severity = Severity::note;
+    d.text = std::move(text);
+    say(d);
+  }
   // A plain line on standard error, unless the log level or --quiet hides that level.
   void write(LogLevel at, std::string_view line) const;
   void note(std::string_view line) const { write(LogLevel::info, line); }

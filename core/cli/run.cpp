@@ -72,7 +72,9 @@ int run(Context& context, const Arguments& a) {
   std::unique_ptr<Plugins> plugins = context.discover(threads);
   check_family(*plugins, a.context_family, a.artifact);
   doing("loading '" + a.artifact + "'");
-  std::unique_ptr<Executable> executable = open_artifact(*plugins, a.artifact, threads, false);
+  std::string stand_in;
+  std::unique_ptr<Executable> executable = open_artifact(*plugins, a.artifact, threads, false, &stand_in);
+  if (!stand_in.empty()) context.note(stand_in);
   std::vector<NamedType> wanted;
   for (const TensorInfo& info : executable->inputs()) wanted.push_back({info.name, info.type});
   TensorFileOptions options;

@@ -86,7 +86,9 @@ int verify(Context& context, const Arguments& a) {
   unsigned threads = a.threads ? a.threads : std::max(1u, std::thread::hardware_concurrency());
   std::unique_ptr<Plugins> plugins = context.discover(threads);
   doing("loading '" + a.artifact + "'");
-  std::unique_ptr<Executable> artifact = open_artifact(*plugins, a.artifact, threads, false);
+  std::string stand_in;
+  std::unique_ptr<Executable> artifact = open_artifact(*plugins, a.artifact, threads, false, &stand_in);
+  if (!stand_in.empty()) context.note(stand_in);
   doing("importing '" + a.model + "'");
   Graph graph = import_like(*plugins, a.model, *artifact);
   if (std::string reason = unpredictable(graph); !reason.empty()) throw Error(Code::unsupported, reason, "give it a seed to compare its numbers");

@@ -366,7 +366,14 @@ class Compilation {
     std::unique_ptr<Executable> artifact;
     try {
       std::string path = request_.staging + "/" + (package ? contents.stem + ".json" : contents.stages.front().artifact);
-      artifact = open_artifact(*plugins_, path, request_.threads, false);
+      std::string stand_in;
+      artifact = open_artifact(*plugins_, path, request_.threads, false, &stand_in);
+      if (!stand_in.empty()) {
+        Diagnostic d;
+        d.severity = Severity::note;
+        d.text = std::move(stand_in);
+        channel_.say(d);
+      }
     } catch (const Error& e) {
       if (e.code != Code::unsupported) throw;
       return skip(e.diagnostics.front().text);

@@ -6,6 +6,7 @@
 #include "core/base/diagnostic.hpp"
 #include "core/files/write_file.hpp"
 #include "core/package/package.hpp"
+#include "core/package/read_back.hpp"
 
 namespace lathe {
 namespace {
@@ -36,7 +37,7 @@ std::string find_document(const std::string& path) {
 
 class StagedExecutable : public Executable {
  public:
-  StagedExecutable(Plugins& plugins, const std::string& document, unsigned threads, bool profile) {
+  StagedExecutable(Plugins& plugins, const std::string& document, unsigned threads, bool profile, std::string* stand_in) {
     nlohmann::json j = nlohmann::json::parse(read_text_file(document), nullptr, false);
     if (!j.is_object() || !j.contains("lathe")) bad(document, "this JSON describes no package of Lathe: it has no key 'lathe'");
     std::string folder = fs::path(document).parent_path().string();
@@ -47,7 +48,7 @@ class StagedExecutable : public Executable {
       for (const nlohmann::json& s : key.at("stages")) {
         std::string file = s.at("artifact").get<std::string>();
         if (file.empty() || file.find('/') != std::string::npos || file == "..") bad(document, "a stage's artifact is no plain file name");
-        stages_.push_back({load_executable(plugins, folder + "/" + file, threads, profile), {}, {}});
+        stages_.push_back({load_or_read_back(plugins, folder + "/" + file, threads, profile, stand_in), {}, {}});
         bind(document, s.at("inputs"), stages_.back().executable->inputs(), stages_.back().inputs);
         bind(document, s.at("outputs"), stages_.back().executable->outputs(), stages_.back().outputs);
       }
@@ -139,11 +140,11 @@ class StagedExecutable : public Executable {
 
 }  // namespace
 
-std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile) {
+std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in) {
   if (!fs::exists(path)) fail_errno("open", path, ENOENT);
   std::string document = find_document(path);
-  if (!document.empty()) return std::make_unique<StagedExecutable>(plugins, document, threads, profile);
-  return load_executable(plugins, fs::absolute(path).string(), threads, profile);
+  if (!document.empty()) return std::make_unique<StagedExecutable>(plugins, document, threads, profile, stand_in);
+  return load_or_read_back(plugins, fs::absolute(path).string(), threads, profile, stand_in);
 }
 
 std::string package_document(const std::string& path) {

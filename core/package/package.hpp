@@ -52,8 +52,9 @@ std::vector<std::string> write_model_json(const std::string& directory, const Pa
 // enters only through SOURCE_DATE_EPOCH.
 void write_manifest(const std::string& directory, const PackageContents& contents, const std::vector<std::string>& described);
 
-// An artifact file, a package folder, or a package's JSON, ready to run. A package runs all its stages.
-std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile);
+// An artifact file, a package folder, or a package's JSON, ready to run. A package runs all its stages. A stage whose runtime is absent is read
+// back and run by the reference engine where its format can be read; `stand_in` (unless null) gets the sentence that says so.
+std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in = nullptr);
 
 // The artifact's file and the "lathe" key of the package it belongs to (a JSON document), or "" for a bare file.
 std::string package_document(const std::string& path);

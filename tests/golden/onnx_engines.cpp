@@ -10,6 +10,7 @@
 #include "core/job/job.hpp"
 #include "core/job/pipeline_file.hpp"
 #include "core/ops/operator.hpp"
+#include "core/package/package.hpp"
 #include "core/passes/pipeline.hpp"
 #include "core/plugin/regions.hpp"
 #include "core/reference/reference.hpp"
@@ -77,7 +78,7 @@ Engine compiled_engine(Plugins& plugins, const std::string& target, const std::s
     compiled->folder = folder + "/" + std::to_string(::getpid()) + "_" + std::to_string(number++);
     fs::create_directories(compiled->folder);
     const CompiledRegion region = backend.compile(partition.regions.front().graph, compiled->folder);
-    compiled->executable = load_executable(plugins, compiled->folder + "/" + region.artifact, engine_threads, false);
+    compiled->executable = open_artifact(plugins, compiled->folder + "/" + region.artifact, engine_threads, false);
 
     // The artifact may have names of its own.
     auto own_name = [region](const std::string& name) {

@@ -1,0 +1,352 @@
+// Elements, numbers, ports, edges, precisions, constants, names, order.
+#include "checker.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <pugixml.hpp>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "../element_types.hpp"
+
+namespace lathe::openvino {
+namespace check {
+
+const std::string* Layer::attribute(std::string_view wanted) const {
+  for (const auto& [name, value] : attributes)
+    if (name == wanted) return &value;
+  return nullptr;
+}
+
+std::string Layer::value(std::string_view wanted) const {
+  if (const std::string* given = attribute(wanted)) return *given;
+  const AttributeRule* rule = operation ? operation->attribute(wanted) : nullptr;
+  return rule ? std::string(rule->fallback) : "";
+}
+
+std::vector<int64_t> Layer::list(std::string_view wanted) const {
+  const std::string words = value(wanted);
+  std::vector<int64_t> numbers;
+  for (const char *at = words.data(), *end = at + words.size(); at < end;) {
+    if (*at == ' ' || *at == ',') {
+      ++at;
+      continue;
+    }
+    int64_t x = 0;
+    const auto [next, error] = std::from_chars(at, end, x);
+    if (error != std::errc()) break;
+    numbers.push_back(x);
+    at = next;
+  }
+  return numbers;
+}
+
+std::optional<std::vector<int64_t>> Layer::constant(size_t input) const {
+  const Layer* from = input < sources.size() ? sources[input] : nullptr;
+  if (!from || from->type != "Const") return std::nullopt;
+  const std::string type = from->value("element_type");
+  const size_t width = type == "i64" ? 8 : type == "i32" ? 4 : 0;
+  if (!width || from->bytes.size() % width != 0) return std::nullopt;
+  std::vector<int64_t> numbers;
+  for (size_t at = 0; at < from->bytes.size(); at += width) {
+    int64_t wide = 0;
+    int32_t narrow = 0;
+    std::memcpy(width == 8 ? static_cast<void*>(&wide) : &narrow, from->bytes.data() + at, width);
+    numbers.push_back(width == 8 ? wide : narrow);
+  }
+  return numbers;
+}
+
+}  // namespace check
+
+namespace {
+
+using check::Layer;
+using check::Port;
+
+bool whole(std::string_view text, int64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return !text.empty() && error == std::errc() && end == text.data() + text.size();
+}
+
+class Checker {
+ public:
+  explicit Checker(std::string_view weights) : weights_(weights) {}
+
+  std::vector<std::string> run(std::string_view xml) {
+    pugi::xml_document document;
+    const pugi::xml_parse_result parsed = document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_doctype);
+    if (!parsed) return {std::string("this is no XML: ") + parsed.description()};
+    for (const pugi::xml_node node : document.children())
+      if (node.type() == pugi::node_doctype) return {"the file declares a document type, which an IR does not"};
+    const pugi::xml_node net = document.child("net");
+    if (!net) return {"there is no element <net>"};
+    const std::string_view version = net.attribute("version").value();
+    if (version != "10" && version != "11") say("the IR's version is '" + std::string(version) + "' and must be 10 or 11");
+    if (!net.child("layers") || !net.child("edges")) return {"<net> must have <layers> and <edges>"};
+    for (const pugi::xml_node node : net.children()) {
+      const std::string_view name = node.name();
+      if (name != "layers" && name != "edges" && name != "rt_info" && name != "meta_data") say("<net> has an element <" + std::string(name) + ">");
+    }
+    for (const pugi::xml_node node : net.child("layers").children()) layer(node);
+    for (const pugi::xml_node node : net.child("edges").children()) edge(node);
+    for (Layer& l : layers_) connections(l);
+    if (!problems_.empty()) return problems_;  // what follows relies on ports and edges
+    cycles();
+    for (const Layer& l : layers_) types(l);
+    if (!problems_.empty()) return problems_;
+    for (const Layer& l : layers_)
+      if (const std::string wrong = check::check_shapes(l); !wrong.empty()) say(l, wrong);
+    if (std::none_of(layers_.begin(), layers_.end(), [](const Layer& l) { return l.type == "Result"; })) say("the model has no Result");
+    return problems_;
+  }
+
+ private:
+  void say(std::string text) {
+    if (problems_.size() < 100) problems_.push_back(std::move(text));
+  }
+  void say(const Layer& l, const std::string& text) { say("layer " + std::to_string(l.id) + " '" + l.name + "' (" + l.type + "): " + text); }
+
+  void layer(const pugi::xml_node node) {
+    if (std::string_view(node.name()) != "layer") return say("<layers> has an element <" + std::string(node.name()) + ">");
+    Layer& l = layers_.emplace_back();
+    l.name = node.attribute("name").value();
+    l.type = node.attribute("type").value();
+    l.version = node.attribute("version").value();
+    if (!whole(node.attribute("id").value(), l.id) || l.id < 0) return say("layer '" + l.name + "' has no number");
+    if (!ids_.emplace(l.id, &l).second) say(l, "another layer has its number");
+    if (l.name.empty()) say(l, "it has no name");
+    form(l);
+    // Children in their order: data, rt_info, input, output.
+    static constexpr std::string_view order[] = {"data", "rt_info", "input", "output"};
+    size_t place = 0;
+    for (const pugi::xml_node child : node.children()) {
+      const auto at = std::find(std::begin(order), std::end(order), std::string_view(child.name())) - std::begin(order);
+      if (at == 4) {
+        say(l, "it has an element <" + std::string(child.name()) + ">");
+      } else if (static_cast<size_t>(at) < place) {
+        say(l, "its elements are not in the order data, rt_info, input, output");
+      }
+      place = static_cast<size_t>(at);
+    }
+    for (const pugi::xml_attribute a : node.child("data").attributes()) {
+      if (l.attribute(a.name())) say(l, "the attribute " + std::string(a.name()) + " is given twice");
+      l.attributes.emplace_back(a.name(), a.value());
+    }
+    ports(node.child("input"), l, l.inputs, 0);
+    ports(node.child("output"), l, l.outputs, l.inputs.size());
+    for (const pugi::xml_node port : node.child("output").children("port"))
+      for (const std::string& name : names(port.attribute("names").value()))
+        if (!tensors_.insert(name).second) say(l, "two tensors have the name '" + name + "'");
+    for (const pugi::xml_node mark : node.child("rt_info").children("attribute"))
+      if (std::string_view(mark.attribute("name").value()) == "decompression" && l.type != "Convert") say(l, "only a Convert undoes a compression");
+    if (!l.operation) return;
+    attributes(l);
+    counts(l);
+    if (l.type == "Const") constant(l);
+    if (l.type == "Const" || l.type == "Parameter") declared(l);
+  }
+
+  // The form that is written is the one that this opset introduced.
+  void form(Layer& l) {
+    const auto number = opset_number(l.version);
+    if (!number || *number > newest_opset)
+      return say(l, "its version is '" + l.version + "' and must be opset1 to opset" + std::to_string(newest_opset));
+    if (!oldest_operation(l.type)) return say(l, "there is no operation of this name");
+    l.operation = find_operation(l.type, *number);
+    if (!l.operation) {
+      say(l, "opset" + std::to_string(*number) + " has no such operation; it came with opset" + std::to_string(oldest_operation(l.type)->opset));
+    } else if (l.operation->opset != *number) {
+      say(l, "its form is that of opset" + std::to_string(l.operation->opset) + " and is written so, not as " + l.version);
+    }
+  }
+
+  static std::vector<std::string> names(std::string_view list) {
+    std::vector<std::string> out(1);
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (list[i] == '\\' && i + 1 < list.size()) {
+        out.back() += list[++i];
+      } else if (list[i] == ',') {
+        out.emplace_back();
+      } else {
+        out.back() += list[i];
+      }
+    }
+    std::erase(out, "");
+    return out;
+  }
+
+  void ports(const pugi::xml_node parent, const Layer& l, std::vector<Port>& list, size_t first) {
+    for (const pugi::xml_node node : parent.children()) {
+      Port& port = list.emplace_back();
+      if (std::string_view(node.name()) != "port") say(l, "a list of ports has an element <" + std::string(node.name()) + ">");
+      if (!whole(node.attribute("id").value(), port.id) || port.id != static_cast<int64_t>(first + list.size() - 1))
+        say(l, "its ports are not numbered one after the other, inputs first: found '" + std::string(node.attribute("id").value()) + "' for " +
+                   std::to_string(first + list.size() - 1));
+      port.precision = node.attribute("precision").value();
+      if (!find_type_in_port(port.precision)) say(l, "port " + std::to_string(port.id) + " has the precision '" + port.precision + "'");
+      for (const pugi::xml_node dim : node.children()) {
+        int64_t d = 0;
+        if (std::string_view(dim.name()) != "dim" || !whole(dim.text().get(), d) || d < -1)
+          say(l, "port " + std::to_string(port.id) + " has a dimension that is none");
+        port.dimensions.push_back(d);
+      }
+    }
+  }
+
+  void attributes(const Layer& l) {
+    for (const auto& [name, value] : l.attributes) {
+      const AttributeRule* rule = l.operation->attribute(name);
+      if (!rule) {
+        say(l, l.version + " gives it no attribute " + name);
+      } else if (const std::string wrong = check::check_attribute(*rule, value); !wrong.empty()) {
+        say(l, wrong);
+      }
+    }
+    for (const AttributeRule& rule : l.operation->attributes)
+      if (rule.required && !l.attribute(rule.name)) say(l, "the attribute " + std::string(rule.name) + " is missing");
+  }
+
+  void counts(const Layer& l) {
+    const auto check = [&](const std::vector<PortRule>& rules, size_t found, const char* what) {
+      const size_t least = static_cast<size_t>(std::count_if(rules.begin(), rules.end(), [](const PortRule& r) { return !r.optional; }));
+      const bool many = !rules.empty() && rules.back().variadic;
+      if (found < least || (!many && found > rules.size()))
+        say(l, "it has " + std::to_string(found) + " " + what + " where " + std::to_string(least) + (many ? " or more" : "") + " belong");
+    };
+    check(l.operation->inputs, l.inputs.size(), "inputs");
+    check(l.operation->outputs, l.outputs.size(), "outputs");
+  }
+
+  void constant(Layer& l) {
+    int64_t offset = 0, size = 0;
+    const ElementType* type = find_type_in_data(l.value("element_type"));
+    if (!whole(l.value("offset"), offset) || !whole(l.value("size"), size) || offset < 0 || size < 0 || !type)
+      return say(l, "offset, size and element type must be there");
+    const uint64_t length = static_cast<uint64_t>(size), at = static_cast<uint64_t>(offset);
+    if (length > weights_.size() || at > weights_.size() - length)
+      return say(l, "it ends at " + std::to_string(at) + " + " + std::to_string(length) + ", beyond the .bin's " + std::to_string(weights_.size()) +
+                        " bytes");
+    uint64_t bits = type->bits;
+    for (const int64_t d : l.list("shape"))
+      if (d < 0 || __builtin_mul_overflow(bits, static_cast<uint64_t>(d), &bits)) return say(l, "its shape is none of a constant");
+    if ((bits + 7) / 8 != length)
+      return say(l, "its size is " + std::to_string(length) + " bytes and its elements take " + std::to_string((bits + 7) / 8));
+    l.bytes = weights_.substr(at, length);
+  }
+
+  // Type and shape stand twice.
+  void declared(const Layer& l) {
+    if (l.outputs.size() != 1) return;
+    const ElementType *data = find_type_in_data(l.value("element_type")), *port = find_type_in_port(l.outputs[0].precision);
+    if (data && port && data != port)
+      say(l, "its element type is " + std::string(data->data) + " and its port's precision " + std::string(port->port));
+    std::string shape = l.value("shape");
+    if (shape == "...") return;
+    std::vector<int64_t> dims;
+    for (size_t at = 0; at < shape.size();) {
+      const size_t end = std::min(shape.find(',', at), shape.size());
+      std::string word = shape.substr(at, end - at);
+      std::erase(word, ' ');
+      int64_t d = -1;
+      dims.push_back(whole(word, d) ? d : -1);
+      at = end + 1;
+    }
+    if (dims != l.outputs[0].dimensions) say(l, "its shape is not that of its port");
+  }
+
+  void edge(const pugi::xml_node node) {
+    int64_t n[4] = {};
+    const char* keys[4] = {"from-layer", "from-port", "to-layer", "to-port"};
+    if (std::string_view(node.name()) != "edge") return say("<edges> has an element <" + std::string(node.name()) + ">");
+    for (int i = 0; i < 4; ++i)
+      if (!whole(node.attribute(keys[i]).value(), n[i])) return say(std::string("an edge has no ") + keys[i]);
+    const auto from = ids_.find(n[0]), to = ids_.find(n[2]);
+    const std::string text = "the edge from layer " + std::to_string(n[0]) + " port " + std::to_string(n[1]) + " to layer " + std::to_string(n[2]) +
+                             " port " + std::to_string(n[3]);
+    if (from == ids_.end() || to == ids_.end()) return say(text + " names a layer that is not there");
+    const auto port_of = [](std::vector<Port>& ports, int64_t id) -> Port* {
+      for (Port& p : ports)
+        if (p.id == id) return &p;
+      return nullptr;
+    };
+    const Port* out = port_of(from->second->outputs, n[1]);
+    Port* in = port_of(to->second->inputs, n[3]);
+    if (!out) return say(text + ": there is no such output port");
+    if (!in) return say(text + ": there is no such input port");
+    if (out->precision != in->precision) say(text + " joins " + out->precision + " with " + in->precision);
+    if (out->dimensions != in->dimensions) say(text + " joins ports of different shapes");
+    Layer& target = *to->second;
+    target.sources.resize(target.inputs.size(), nullptr);
+    const Layer*& slot = target.sources[static_cast<size_t>(in - target.inputs.data())];
+    if (slot) say(text + ": another edge ends there");
+    slot = from->second;
+  }
+
+  void connections(Layer& l) {
+    l.sources.resize(l.inputs.size(), nullptr);
+    for (size_t i = 0; i < l.inputs.size(); ++i)
+      if (!l.sources[i]) say(l, "no edge ends at its input port " + std::to_string(l.inputs[i].id));
+  }
+
+  void cycles() {
+    std::unordered_map<const Layer*, size_t> waiting;
+    std::unordered_map<const Layer*, std::vector<const Layer*>> users;
+    std::vector<const Layer*> ready;
+    size_t done = 0;
+    for (const Layer& l : layers_) {
+      waiting[&l] = l.sources.size();
+      for (const Layer* s : l.sources) users[s].push_back(&l);
+      if (l.sources.empty()) ready.push_back(&l);
+    }
+    while (!ready.empty()) {
+      const Layer* l = ready.back();
+      ready.pop_back();
+      ++done;
+      for (const Layer* user : users[l])
+        if (--waiting[user] == 0) ready.push_back(user);
+    }
+    if (done != layers_.size()) say("the graph is cyclic");
+  }
+
+  void types(const Layer& l) {
+    std::map<std::string_view, std::string> bound;
+    const auto check = [&](const PortRule& rule, const Port& port, const char* what) {
+      const ElementType* type = find_type_in_port(port.precision);
+      if (!type) return;
+      const std::string where = std::string(what) + " " + std::string(rule.name);
+      if (rule.type.starts_with('@')) {
+        const std::string wanted = l.value(rule.type.substr(1));
+        if (wanted != type->data) say(l, where + " is " + port.precision + " and " + std::string(rule.type.substr(1)) + " says " + wanted);
+        return;
+      }
+      for (const TypeRule& variable : l.operation->types) {
+        if (variable.variable != rule.type) continue;
+        const auto [at, fresh] = bound.emplace(rule.type, port.precision);
+        if (!fresh && at->second != port.precision) say(l, where + " is " + port.precision + " and must be " + at->second + " as the others");
+        if (type->lathe && !type_in_class(type->lathe, variable.allowed))
+          say(l, where + " is " + port.precision + " and must be of the class " + std::string(variable.allowed));
+        return;
+      }
+      if (type->lathe && !type_in_class(type->lathe, rule.type)) say(l, where + " is " + port.precision + " and must be " + std::string(rule.type));
+    };
+    for (size_t i = 0; i < l.inputs.size(); ++i) check(l.operation->inputs[std::min(i, l.operation->inputs.size() - 1)], l.inputs[i], "input");
+    for (size_t i = 0; i < l.outputs.size(); ++i) check(l.operation->outputs[std::min(i, l.operation->outputs.size() - 1)], l.outputs[i], "output");
+  }
+
+  std::string_view weights_;
+  std::deque<Layer> layers_;
+  std::unordered_map<int64_t, Layer*> ids_;
+  std::unordered_set<std::string> tensors_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+std::vector<std::string> check_ir(std::string_view xml, std::string_view weights) { return Checker(weights).run(xml); }
+
+}  // namespace lathe::openvino

@@ -1,0 +1,37 @@
+// Which function writes which ONNX operator. One file per family of operators.
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "step.hpp"
+
+namespace lathe::openvino {
+
+// What the format offers for an operator.
+enum class Means { exact, decomposition };
+
+struct Writer {
+  std::string_view op_type;
+  Means means;
+  void (*write)(Step&);
+};
+
+std::span<const Writer> activation_writers();
+std::span<const Writer> convolution_writers();
+std::span<const Writer> elementwise_writers();
+std::span<const Writer> indexing_writers();
+std::span<const Writer> movement_writers();
+std::span<const Writer> normalization_writers();
+std::span<const Writer> pooling_writers();
+std::span<const Writer> quantization_writers();
+std::span<const Writer> recurrent_writers();
+std::span<const Writer> reduction_writers();
+std::span<const Writer> shape_writers();
+std::span<const Writer> vision_writers();
+
+// nullptr: the operator cannot be written.
+const Writer* find_writer(std::string_view domain, std::string_view op_type);
+// Why an operator that has no writer cannot be written: the rule of the format.
+std::string missing_reason(std::string_view domain, std::string_view op_type);
+
+}  // namespace lathe::openvino

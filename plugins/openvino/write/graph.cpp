@@ -1,0 +1,199 @@
+// Node by node into a draft, then only what the results need.
+#include "graph.hpp"
+
+#include <algorithm>
+
+#include "../element_types.hpp"
+#include "families.hpp"
+
+namespace lathe::openvino {
+namespace {
+
+constexpr std::span<const Writer> (*families[])() = {activation_writers, convolution_writers,   elementwise_writers, indexing_writers,
+                                                     movement_writers,   normalization_writers, pooling_writers,     quantization_writers,
+                                                     recurrent_writers,  reduction_writers,     shape_writers,       vision_writers};
+
+// What the format has no place for, by operator.
+constexpr std::pair<std::string_view, std::string_view> missing[] = {
+    {"Bernoulli", "RandomUniform of the IR draws other numbers than the standard's generator"},
+    {"BitCast", "the IR has no operation that takes bits as another type"},
+    {"CumProd", "the IR sums along an axis (CumSum) but does not multiply along one"},
+    {"Det", "the IR has no determinant"},
+    {"If", "bodies of the IR's If are not written yet"},
+    {"ImageDecoder", "the IR has no operation that decodes pictures"},
+    {"Loop", "bodies of the IR's Loop are not written yet"},
+    {"MaxRoiPool", "ROIPooling of the IR rounds its bins differently"},
+    {"MelWeightMatrix", "the IR makes no mel filters; constants of them are folded before"},
+    {"Multinomial", "Multinomial of the IR draws other numbers than the standard's generator"},
+    {"RandomNormal", "the IR has no normally distributed random numbers"},
+    {"RandomNormalLike", "the IR has no normally distributed random numbers"},
+    {"RandomUniform", "RandomUniform of the IR draws other numbers than the standard's generator"},
+    {"RandomUniformLike", "RandomUniform of the IR draws other numbers than the standard's generator"},
+    {"Scan", "bodies of the IR's TensorIterator are not written yet"},
+};
+
+// x * Sigmoid(x) becomes Swish: the Sigmoid is left out where only that product takes it.
+void find_swish(Draft& draft) {
+  for (const sdk::NodeView node : draft.graph().nodes()) {
+    if (!node.domain().empty() || node.op_type() != "Mul" || node.get().input_count != 2) continue;
+    for (size_t i = 0; i < 2; ++i) {
+      const auto sigmoid = draft.producer(node.input(i));
+      if (!sigmoid || sigmoid->op_type() != "Sigmoid" || !sigmoid->domain().empty() || sigmoid->input(0) != node.input(1 - i)) continue;
+      if (draft.uses(node.input(i)) != 1) continue;
+      draft.skip_node(sigmoid->index());
+      break;
+    }
+  }
+}
+
+void check_types(const sdk::GraphView& graph, const sdk::NodeView& node) {
+  const auto check = [&](uint32_t value) {
+    if (value == LATHE_NONE) return;
+    const sdk::ValueView v = graph.value(value);
+    if (v.kind() != LATHE_KIND_TENSOR) throw Refusal{"the IR has no sequences and no optionals, and '" + std::string(v.name()) + "' is one"};
+    if (!find_type(v.type())) {
+      const char* what = v.type() == LATHE_STRING ? "strings"
+                         : v.type() == LATHE_COMPLEX64 || v.type() == LATHE_COMPLEX128
+                             ? "complex numbers"
+                             : "numbers of that kind (floats of 8 or 4 bits, integers of 2)";
+      throw Refusal{std::string("the IR has no element type for ") + what + ", which '" + std::string(v.name()) + "' holds"};
+    }
+  };
+  for (size_t i = 0; i < node.get().input_count; ++i) check(node.get().inputs[i]);
+  for (size_t i = 0; i < node.get().output_count; ++i) check(node.get().outputs[i]);
+}
+
+void write_node(Draft& draft, const sdk::NodeView& node, const WriteOptions& options) {
+  const Writer* writer = find_writer(node.domain(), node.op_type());
+  if (!writer) throw Refusal{missing_reason(node.domain(), node.op_type())};
+  check_types(draft.graph(), node);
+  if (options.static_shapes)
+    for (size_t i = 0; i < node.get().output_count; ++i)
+      if (node.get().outputs[i] != LATHE_NONE && !node.output_value(i).has_static_shape())
+        throw Refusal{"the NPU takes static shapes alone, and '" + std::string(node.output_value(i).name()) + "' has an open dimension"};
+  Step step(draft, node);
+  writer->write(step);
+}
+
+uint32_t parameter(Draft& draft, uint32_t input) {
+  const sdk::ValueView value = draft.graph().value(input);
+  const ElementType* type = find_type(value.type());
+  Layer layer;
+  layer.name = draft.unique(std::string(value.name()));
+  layer.type = "Parameter";
+  OutputPort port{value.type(), std::nullopt, {std::string(value.name())}};
+  if (value.has_rank()) port.dimensions = value.shape();
+  std::string shape;
+  for (const int64_t d : port.dimensions.value_or(std::vector<int64_t>()))
+    shape += (shape.empty() ? "" : ",") + (d < 0 ? std::string("?") : std::to_string(d));
+  layer.attributes = {{"shape", port.dimensions ? shape : "..."}, {"element_type", type ? std::string(type->data) : "dynamic"}};
+  layer.outputs.push_back(std::move(port));
+  draft.model.layers.push_back(std::move(layer));
+  return static_cast<uint32_t>(draft.model.layers.size() - 1);
+}
+
+// A stand-in for a value whose node was refused, so that the nodes behind it are judged on their own.
+void assume(Draft& draft, uint32_t value) {
+  if (value == LATHE_NONE) return;
+  const sdk::ValueView v = draft.graph().value(value);
+  const uint32_t layer = parameter(draft, value);
+  draft.place(value, {{layer, 0}, v.type(), draft.model.layers[layer].outputs[0].dimensions});
+}
+
+void prune(Model& model) {
+  std::vector<bool> needed(model.layers.size(), false);
+  for (size_t i = model.layers.size(); i-- > 0;) {
+    const Layer& layer = model.layers[i];
+    if (layer.type == "Parameter" || layer.type == "Result") needed[i] = true;
+    if (needed[i])
+      for (const Source& source : layer.inputs) needed[source.layer] = true;
+  }
+  std::vector<uint32_t> place(model.layers.size(), 0);
+  std::vector<Layer> kept;
+  for (size_t i = 0; i < model.layers.size(); ++i) {
+    if (!needed[i]) continue;
+    place[i] = static_cast<uint32_t>(kept.size());
+    kept.push_back(std::move(model.layers[i]));
+    for (Source& source : kept.back().inputs) source.layer = place[source.layer];
+  }
+  model.layers = std::move(kept);
+}
+
+void add_inputs(Draft& draft) {
+  for (const uint32_t input : draft.graph().inputs()) {
+    const sdk::ValueView value = draft.graph().value(input);
+    if (value.is_constant()) continue;
+    const uint32_t layer = parameter(draft, input);
+    draft.place(input, {{layer, 0}, value.type(), draft.model.layers[layer].outputs[0].dimensions});
+  }
+}
+
+}  // namespace
+
+const Writer* find_writer(std::string_view domain, std::string_view op_type) {
+  if (!domain.empty()) return nullptr;
+  for (const auto& family : families)
+    for (const Writer& writer : family())
+      if (writer.op_type == op_type) return &writer;
+  return nullptr;
+}
+
+std::string missing_reason(std::string_view domain, std::string_view op_type) {
+  if (domain == "ai.onnx.ml") return "the IR has no operations of classical machine learning (trees, tables, text)";
+  if (!domain.empty()) return "the IR has no operations of the domain '" + std::string(domain) + "', and none of its own stand in for this one here";
+  for (const auto& [name, reason] : missing)
+    if (name == op_type) return std::string(reason);
+  if (op_type.find("Sequence") != std::string_view::npos || op_type.find("Optional") != std::string_view::npos)
+    return "the IR has no sequences and no optionals";
+  if (op_type.find("String") != std::string_view::npos || op_type.starts_with("Regex") || op_type.starts_with("TfIdf"))
+    return "the IR has no strings";
+  return "none of the IR's operations, nor a composition of them known here, computes it";
+}
+
+std::vector<std::string> refusals(const sdk::GraphView& graph, const WriteOptions& options) {
+  Draft draft(graph, options.compress);
+  std::vector<std::string> reasons(graph.node_count());
+  add_inputs(draft);
+  find_swish(draft);
+  for (const sdk::NodeView node : graph.nodes()) {
+    try {
+      write_node(draft, node, options);
+    } catch (const Refusal& refusal) {
+      reasons[node.index()] = refusal.reason;
+      for (size_t i = 0; i < node.get().output_count; ++i)
+        if (node.get().outputs[i] == LATHE_NONE || !draft.known(node.get().outputs[i])) assume(draft, node.get().outputs[i]);
+    }
+  }
+  return reasons;
+}
+
+Model write_graph(const sdk::GraphView& graph, const WriteOptions& options) {
+  Draft draft(graph, options.compress);
+  draft.model.name = graph.name().empty() ? "model" : std::string(graph.name());
+  add_inputs(draft);
+  find_swish(draft);
+  for (const sdk::NodeView node : graph.nodes()) {
+    try {
+      write_node(draft, node, options);
+    } catch (const Refusal& refusal) {
+      node.fail(refusal.reason);
+    }
+  }
+  for (const uint32_t output : graph.outputs()) {
+    const Wire wire = draft.value(output);
+    const std::string name(graph.value(output).name());
+    Layer result;
+    result.name = draft.unique(name + "/sink_port_0");
+    result.type = "Result";
+    result.inputs = {wire.source};
+    OutputPort& port = draft.model.layers[wire.source.layer].outputs[wire.source.port];
+    // What is called by its name must be the first of the port's names.
+    const auto at = std::find(port.names.begin(), port.names.end(), name);
+    if (at == port.names.end()) port.names.insert(port.names.begin(), name);
+    draft.model.layers.push_back(std::move(result));
+  }
+  prune(draft.model);
+  return std::move(draft.model);
+}
+
+}  // namespace lathe::openvino

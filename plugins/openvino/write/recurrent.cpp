@@ -1,0 +1,99 @@
+// LSTM, GRU and RNN over whole sequences.
+#include <algorithm>
+
+#include "families.hpp"
+
+namespace lathe::openvino {
+namespace {
+
+const Attribute numpy = {"auto_broadcast", "numpy"};
+
+// Blocks of gates in another order along axis 1 of [directions, gates * hidden, ...].
+Wire reordered(Step& s, const Wire& weights, const std::vector<int64_t>& order, int64_t hidden) {
+  std::vector<Wire> parts;
+  for (const int64_t gate : order) parts.push_back(s.slice(weights, {gate * hidden}, {(gate + 1) * hidden}, {1}, {1}));
+  return parts.size() == 1 ? parts[0] : s.concat(parts, 1);
+}
+
+std::string lower(std::string_view word) {
+  std::string out(word);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+void recurrent(Step& s) {
+  const std::string_view op = s.node.op_type();
+  const bool lstm = op == "LSTM", gru = op == "GRU";
+  const int64_t gates = lstm ? 4 : gru ? 3 : 1;
+  const std::string direction(s.node.text("direction", "forward"));
+  const int64_t directions = direction == "bidirectional" ? 2 : 1;
+  const int64_t hidden = s.node.integer("hidden_size", s.in(2).has_rank() ? s.in(2).dimensions->back() : 0);
+  const bool batch_first = s.node.integer("layout", 0) != 0;
+  if (hidden < 1) s.refuse("its hidden size is not known");
+  if (lstm && s.has(7)) s.refuse("LSTMSequence of the IR has no peephole weights");
+  if (lstm && s.node.integer("input_forget", 0) != 0) s.refuse("LSTMSequence of the IR does not couple the input and forget gates");
+  std::string activations;
+  if (const auto given = s.node.attribute("activations")) {
+    const size_t each = lstm ? 3 : gru ? 2 : 1;
+    for (size_t i = 0; i < given->count(); ++i) {
+      const std::string word = lower(given->text(i));
+      if (word != "sigmoid" && word != "tanh" && word != "relu") s.refuse("the IR's sequences know sigmoid, tanh and relu, and not " + word);
+      if (i >= each && word != lower(given->text(i - each))) s.refuse("the IR's sequences have the same activations in both directions");
+      if (i < each) activations += (activations.empty() ? "" : ", ") + word;
+    }
+  } else {
+    activations = lstm ? "sigmoid, tanh, tanh" : gru ? "sigmoid, tanh" : "tanh";
+  }
+  Wire x = s.in(0);
+  if (!x.has_rank()) s.refuse("the rank of its data is not known");
+  if (!batch_first) x = s.transpose(x, {1, 0, 2});  // [batch, steps, inputs]
+  const int64_t batch = (*x.dimensions)[0], steps = (*x.dimensions)[1];
+  const Wire size = s.gather(s.shape_of(x), s.indices({0}), 0);
+  const auto state = [&](size_t i) {
+    if (s.has(i)) return batch_first ? s.in(i) : s.transpose(s.in(i), {1, 0, 2});
+    const Wire shape = s.concat({size, s.indices({directions, hidden})}, 0);
+    return s.broadcast_to(s.scalar(x.type, 0), shape, std::vector<int64_t>{batch, directions, hidden});
+  };
+  const Wire lengths = s.has(4) ? s.in(4) : s.broadcast_to(s.gather(s.shape_of(x), s.index(1), 0), size, std::vector<int64_t>{batch});
+  // ONNX: input, output, forget, cell. IR: forget, input, cell, output.
+  const std::vector<int64_t> order = lstm ? std::vector<int64_t>{2, 0, 3, 1} : gru ? std::vector<int64_t>{0, 1, 2} : std::vector<int64_t>{0};
+  const Wire weights = lstm ? reordered(s, s.in(1), order, hidden) : s.in(1), recurrence = lstm ? reordered(s, s.in(2), order, hidden) : s.in(2);
+  const bool linear = gru && s.node.integer("linear_before_reset", 0) != 0;
+  Wire bias;
+  if (s.has(3)) {
+    // Two biases, which are summed; linear_before_reset keeps those of the last gate apart.
+    const Wire both = s.in(3);
+    const Wire w = s.slice(both, {0}, {gates * hidden}, {1}, {1}), r = s.slice(both, {gates * hidden}, {2 * gates * hidden}, {1}, {1});
+    if (linear) {
+      const auto part = [&](const Wire& b, int64_t from, int64_t to) { return s.slice(b, {from * hidden}, {to * hidden}, {1}, {1}); };
+      bias = s.concat({s.make("Add", {part(w, 0, 2), part(r, 0, 2)}, {numpy}), part(w, 2, 3), part(r, 2, 3)}, 1);
+    } else {
+      const Wire sum = s.make("Add", {w, r}, {numpy});
+      bias = lstm ? reordered(s, sum, order, hidden) : sum;
+    }
+  } else {
+    const int64_t n = (linear ? gates + 1 : gates) * hidden;
+    bias = s.floats(x.type, {directions, n}, std::vector<double>(static_cast<size_t>(directions * n), 0.0));
+  }
+  std::vector<Wire> inputs = {x, state(5)};
+  if (lstm) inputs.push_back(state(6));
+  for (const Wire& w : {lengths, weights, recurrence, bias}) inputs.push_back(w);
+  Attributes attributes = {
+      {"hidden_size", text(hidden)}, {"activations", activations}, {"clip", text(double(s.node.real("clip", 0)))}, {"direction", direction}};
+  if (gru) attributes.push_back({"linear_before_reset", text(linear)});
+  const Dimensions all = std::vector<int64_t>{batch, directions, steps, hidden}, last = std::vector<int64_t>{batch, directions, hidden};
+  std::vector<Dimensions> shapes = {all, last};
+  if (lstm) shapes.push_back(last);
+  const std::vector<Wire> y = s.make_many(std::string(op) + "Sequence", inputs, attributes, shapes);
+  if (s.wants(0)) s.out(0, s.transpose(y[0], batch_first ? std::vector<int64_t>{0, 2, 1, 3} : std::vector<int64_t>{2, 1, 0, 3}));
+  for (size_t i = 1; i < y.size(); ++i)
+    if (s.wants(i)) s.out(i, batch_first ? y[i] : s.transpose(y[i], {1, 0, 2}));
+}
+
+constexpr Writer writers[] = {{"GRU", Means::exact, recurrent}, {"LSTM", Means::exact, recurrent}, {"RNN", Means::exact, recurrent}};
+
+}  // namespace
+
+std::span<const Writer> recurrent_writers() { return writers; }
+
+}  // namespace lathe::openvino

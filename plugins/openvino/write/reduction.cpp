@@ -1,0 +1,112 @@
+// Reductions along axes, searches for the largest, sums along an axis.
+#include <algorithm>
+
+#include "families.hpp"
+
+namespace lathe::openvino {
+namespace {
+
+const Attribute numpy = {"auto_broadcast", "numpy"};
+
+// The axes of a reduction; nullopt: nothing is reduced.
+std::optional<std::vector<int64_t>> axes_of(const Step& s) {
+  std::vector<int64_t> axes;
+  if (s.has(1)) axes = s.integers(1, "its axes");
+  if (axes.empty()) {
+    if (s.node.integer("noop_with_empty_axes", 0) != 0) return std::nullopt;
+    for (int64_t i = 0; i < s.rank(0); ++i) axes.push_back(i);
+  } else {
+    for (int64_t& a : axes)
+      if (a < 0) a += s.rank(0);
+  }
+  return axes;
+}
+
+void reduce(Step& s) {
+  const std::string_view op = s.node.op_type();
+  Wire x = s.in(0);
+  const auto axes = axes_of(s);
+  const bool keep = s.node.integer("keepdims", 1) != 0;
+  const auto fold = [&](const char* form, const Wire& data) { return axes ? s.reduce(form, data, *axes, keep) : data; };
+  if (op == "ReduceLogSum") return s.out(0, s.make("Log", {fold("ReduceSum", x)}));
+  if (op == "ReduceSumSquare") return s.out(0, fold("ReduceSum", s.make("Multiply", {x, x}, {numpy})));
+  if (op == "ReduceLogSumExp") {
+    if (!axes) return s.out(0, x);
+    // The largest is taken out first, so that the exponentials stay finite.
+    const Wire largest = s.reduce("ReduceMax", x, *axes, true);
+    const Wire sum = s.reduce("ReduceSum", s.make("Exp", {s.make("Subtract", {x, largest}, {numpy})}), *axes, true);
+    const Wire y = s.make("Add", {s.make("Log", {sum}), largest}, {numpy});
+    return s.out(0, keep ? y : s.squeeze(y, *axes));
+  }
+  if (op == "ReduceL1" || op == "ReduceL2") {
+    if (!axes) return s.out(0, s.make("Abs", {x}));
+    return s.out(0, s.reduce(op == "ReduceL1" ? "ReduceL1" : "ReduceL2", x, *axes, keep));
+  }
+  if (x.type == LATHE_BOOL) return s.out(0, fold(op == "ReduceMax" ? "ReduceLogicalOr" : "ReduceLogicalAnd", x));
+  s.out(0, axes ? s.reduce(op, x, *axes, keep) : x);
+}
+
+std::vector<Wire> top_k(Step& s, const Wire& x, const Wire& k, int64_t axis, const char* mode, const Dimensions& out) {
+  // Only form 11 promises that equal elements keep their order, as ONNX wants.
+  return s.make_many({"TopK", 11}, {x, k},
+                     {{"axis", text(axis)}, {"mode", mode}, {"sort", "value"}, {"index_element_type", "i64"}, {"stable", "true"}}, {out, out});
+}
+
+void arg(Step& s) {
+  Wire x = s.in(0);
+  const int64_t rank = s.rank(0), axis = s.axis(s.node.integer("axis", 0), rank);
+  const bool last = s.node.integer("select_last_index", 0) != 0;
+  std::vector<int64_t> out = x.dimensions.value_or(std::vector<int64_t>());
+  out.at(static_cast<size_t>(axis)) = 1;
+  // The last of equal ones is the first of the reversed axis.
+  Wire length;
+  if (last) {
+    length = s.gather(s.shape_of(x), s.indices({axis}), 0);
+    x = s.slice(x, {-1}, {INT64_MIN + 1}, {-1}, {axis});
+  }
+  Wire found = top_k(s, x, s.index(1), axis, s.node.op_type() == "ArgMax" ? "max" : "min", out)[1];
+  if (last) found = s.make("Subtract", {s.make("Subtract", {length, s.indices({1})}, {numpy}), found}, {numpy}, out);
+  s.out(0, s.node.integer("keepdims", 1) != 0 ? found : s.squeeze(found, {axis}));
+}
+
+void top(Step& s) {
+  const Wire x = s.in(0);
+  const int64_t axis = s.node.integer("axis", -1);
+  Dimensions out = x.dimensions;
+  const auto known = s.known_integers(1);
+  if (out) (*out)[static_cast<size_t>(s.axis(axis, x.rank()))] = known ? known->front() : -1;
+  const Wire k = known ? s.index(known->front()) : s.squeeze(s.in(1), {0});
+  const std::vector<Wire> both = top_k(s, x, k, axis, s.node.integer("largest", 1) != 0 ? "max" : "min", out);
+  s.out(0, both[0]);
+  s.out(1, both[1]);
+}
+
+void cumulative(Step& s) {
+  Wire axis = s.in(1);
+  if (axis.has_rank() && axis.rank() == 1) axis = s.squeeze(axis, {0});
+  s.out(0, s.make("CumSum", {s.in(0), axis},
+                  {{"exclusive", text(s.node.integer("exclusive", 0) != 0)}, {"reverse", text(s.node.integer("reverse", 0) != 0)}}));
+}
+
+constexpr Writer writers[] = {
+    {"ArgMax", Means::decomposition, arg},
+    {"ArgMin", Means::decomposition, arg},
+    {"CumSum", Means::exact, cumulative},
+    {"ReduceL1", Means::exact, reduce},
+    {"ReduceL2", Means::exact, reduce},
+    {"ReduceLogSum", Means::decomposition, reduce},
+    {"ReduceLogSumExp", Means::decomposition, reduce},
+    {"ReduceMax", Means::exact, reduce},
+    {"ReduceMean", Means::exact, reduce},
+    {"ReduceMin", Means::exact, reduce},
+    {"ReduceProd", Means::exact, reduce},
+    {"ReduceSum", Means::exact, reduce},
+    {"ReduceSumSquare", Means::decomposition, reduce},
+    {"TopK", Means::exact, top},
+};
+
+}  // namespace
+
+std::span<const Writer> reduction_writers() { return writers; }
+
+}  // namespace lathe::openvino

@@ -1,0 +1,147 @@
+// Resizing and sampling pictures, and what detectors end in.
+#include <algorithm>
+
+#include "families.hpp"
+
+namespace lathe::openvino {
+namespace {
+
+Dimensions declared(const Step& s, size_t i = 0) {
+  const sdk::ValueView value = s.node.output_value(i);
+  return value.has_rank() ? Dimensions(value.shape()) : std::nullopt;
+}
+
+void resize(Step& s) {
+  const Wire x = s.in(0);
+  const int64_t rank = s.rank(0);
+  std::string transform(s.node.text("coordinate_transformation_mode", "half_pixel"));
+  const std::string_view mode = s.node.text("mode", "nearest");
+  if (transform == "tf_crop_and_resize") s.refuse("Interpolate of the IR has no coordinate transformation tf_crop_and_resize");
+  if (transform == "half_pixel_symmetric") s.refuse("Interpolate of the IR has no coordinate transformation half_pixel_symmetric");
+  if (s.node.integer("antialias", 0) != 0)
+    s.refuse("Interpolate of the IR smooths in its own mode 'linear' alone, which weighs the neighbours differently");
+  if (s.node.integer("exclude_outside", 0) != 0)
+    s.refuse("Interpolate of the IR always takes neighbours outside of the picture into account (no exclude_outside)");
+  std::vector<int64_t> axes = s.node.integers("axes");
+  if (axes.empty())
+    for (int64_t i = 0; i < rank; ++i) axes.push_back(i);
+  for (int64_t& a : axes) a = s.axis(a, rank);
+  const bool sizes = s.has(3);
+  const Dimensions target = declared(s);
+  Wire shape, scales;
+  if (sizes && s.node.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
+    std::vector<int64_t> computed;
+    for (const int64_t a : axes) computed.push_back(target ? (*target)[static_cast<size_t>(a)] : -1);
+    if (std::any_of(computed.begin(), computed.end(), [](int64_t d) { return d < 0; }))
+      s.refuse("Interpolate of the IR does not keep the aspect ratio by itself, and the sizes are not known beforehand");
+    shape = s.indices(computed);
+  } else if (sizes) {
+    shape = s.in(3);
+  }
+  // The sides that keep their size are left out: linear_onnx takes two or three axes.
+  const auto known_scales = !sizes && s.has(2) && s.constant(2) && s.constant(2)->type() == LATHE_FLOAT32 ? s.constant(2) : std::nullopt;
+  std::vector<double> numbers;
+  std::vector<int64_t> left;
+  if (known_scales) {
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const float scale = known_scales->as<float>()[i];
+      if (scale == 1) continue;
+      left.push_back(axes[i]);
+      numbers.push_back(scale);
+    }
+    if (left.empty()) return s.out(0, x);
+    axes = left;
+    scales = s.floats(LATHE_FLOAT32, {static_cast<int64_t>(axes.size())}, numbers);
+  } else if (!sizes) {
+    if (!s.has(2)) s.refuse("neither sizes nor scales are given");
+    scales = s.convert(s.exact(2), LATHE_FLOAT32);
+  } else if (const auto known = s.known_integers(3); known && x.has_rank() && s.node.text("keep_aspect_ratio_policy", "stretch") == "stretch") {
+    std::vector<int64_t> wanted;
+    for (size_t i = 0; i < axes.size(); ++i) {
+      if ((*x.dimensions)[static_cast<size_t>(axes[i])] == (*known)[i]) continue;
+      left.push_back(axes[i]);
+      wanted.push_back((*known)[i]);
+    }
+    if (left.empty()) return s.out(0, x);
+    axes = left;
+    shape = s.indices(wanted);
+  }
+  // The input that the calculation does not use is there all the same.
+  if (sizes) {
+    std::vector<double> ones(axes.size(), 1.0);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const int64_t from = (*x.dimensions)[static_cast<size_t>(axes[i])], to = target ? (*target)[static_cast<size_t>(axes[i])] : -1;
+      if (from > 0 && to > 0) ones[i] = static_cast<double>(to) / static_cast<double>(from);
+    }
+    scales = s.floats(LATHE_FLOAT32, {static_cast<int64_t>(axes.size())}, ones);
+  } else {
+    std::vector<int64_t> result;
+    for (const int64_t a : axes) result.push_back(target && (*target)[static_cast<size_t>(a)] > 0 ? (*target)[static_cast<size_t>(a)] : 1);
+    shape = s.indices(result);
+  }
+  const char* method = mode == "nearest" ? "nearest" : mode == "cubic" ? "cubic" : "linear_onnx";
+  const std::vector<int64_t> none(static_cast<size_t>(rank), 0);
+  s.out(0, s.make("Interpolate", {x, shape, scales, s.indices(axes)},
+                  {{"mode", method},
+                   {"shape_calculation_mode", sizes ? "sizes" : "scales"},
+                   {"coordinate_transformation_mode", transform},
+                   {"nearest_mode", std::string(s.node.text("nearest_mode", "round_prefer_floor"))},
+                   {"antialias", "false"},
+                   {"pads_begin", text(none)},
+                   {"pads_end", text(none)},
+                   {"cube_coeff", text(double(s.node.real("cubic_coeff_a", -0.75f)))}},
+                  target));
+}
+
+void grid_sample(Step& s) {
+  std::string mode(s.node.text("mode", "linear"));
+  if (mode == "linear") mode = "bilinear";
+  if (mode == "cubic") mode = "bicubic";
+  if (s.rank(0) != 4) s.refuse("GridSample of the IR takes pictures, that is four axes");
+  s.out(0, s.make("GridSample", {s.in(0), s.in(1)},
+                  {{"align_corners", text(s.node.integer("align_corners", 0) != 0)},
+                   {"mode", mode},
+                   {"padding_mode", std::string(s.node.text("padding_mode", "zeros"))}},
+                  declared(s)));
+}
+
+void roi_align(Step& s) {
+  const bool half = s.node.text("coordinate_transformation_mode", "half_pixel") == "half_pixel";
+  Attributes attributes = {{"pooled_h", text(s.node.integer("output_height", 1))},
+                           {"pooled_w", text(s.node.integer("output_width", 1))},
+                           {"sampling_ratio", text(s.node.integer("sampling_ratio", 0))},
+                           {"spatial_scale", text(double(s.node.real("spatial_scale", 1)))},
+                           {"mode", std::string(s.node.text("mode", "avg"))}};
+  if (half) attributes.push_back({"aligned_mode", "half_pixel"});
+  s.out(0, s.make({"ROIAlign", half ? 9 : 3}, {s.in(0), s.in(1), s.in(2)}, attributes, declared(s)));
+}
+
+void suppress(Step& s) {
+  const auto one = [&](size_t i, int32_t type) {
+    if (!s.has(i)) return s.scalar(type, 0);
+    const Wire v = s.in(i);
+    return v.has_rank() && v.rank() == 1 ? s.squeeze(v, {0}) : v;
+  };
+  const Wire boxes = s.in(0), scores = s.in(1), most = one(2, LATHE_INT64), overlap = one(3, LATHE_FLOAT32);
+  // Without a limit ONNX keeps every box, however low its score.
+  const Wire score = s.has(4) ? one(4, LATHE_FLOAT32) : s.scalar(LATHE_FLOAT32, -3.4028234663852886e38);
+  const std::vector<Wire> all = s.make_many("NonMaxSuppression", {boxes, scores, most, overlap, score},
+                                            {{"box_encoding", s.node.integer("center_point_box", 0) != 0 ? "center" : "corner"},
+                                             {"sort_result_descending", "false"},
+                                             {"output_type", "i64"}},
+                                            {std::vector<int64_t>{-1, 3}, std::vector<int64_t>{-1, 3}, std::vector<int64_t>{1}});
+  s.out(0, all[0]);
+}
+
+constexpr Writer writers[] = {
+    {"GridSample", Means::exact, grid_sample},
+    {"NonMaxSuppression", Means::exact, suppress},
+    {"Resize", Means::exact, resize},
+    {"RoiAlign", Means::exact, roi_align},
+};
+
+}  // namespace
+
+std::span<const Writer> vision_writers() { return writers; }
+
+}  // namespace lathe::openvino
