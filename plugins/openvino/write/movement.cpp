@@ -98,10 +98,21 @@ void pad(Step& s) {
     for (const int64_t p : *given) negative = negative || p < 0;
     begin = s.indices(front), end = s.indices(back);
   } else {
-    if (s.has(3)) s.refuse("pads that are computed want all axes in order");
     const Wire pads = s.in(1);
-    begin = s.slice(pads, {0}, {rank}, {1}, {0});
-    end = s.slice(pads, {rank}, {2 * rank}, {1}, {0});
+    const int64_t count = pads.has_rank() ? (*pads.dimensions)[0] / 2 : rank;
+    if (pads.has_rank() && (*pads.dimensions)[0] < 0) s.refuse("how many axes it pads is only known when it runs");
+    begin = s.slice(pads, {0}, {count}, {1}, {0});
+    end = s.slice(pads, {count}, {2 * count}, {1}, {0});
+    if (s.has(3)) {
+      // Those of the named axes, among zeros.
+      Wire axes = s.convert(s.in(3), LATHE_INT64);
+      const Wire below = s.make("Less", {axes, s.index(0)}, {{"auto_broadcast", "numpy"}});
+      const Wire moved = s.make("Add", {axes, s.index(rank)}, {{"auto_broadcast", "numpy"}});
+      axes = s.make("Select", {below, moved, axes}, {{"auto_broadcast", "numpy"}}, axes.dimensions);
+      const Wire zeros = s.indices(std::vector<int64_t>(static_cast<size_t>(rank), 0));
+      begin = s.make("ScatterElementsUpdate", {zeros, axes, begin, s.index(0)});
+      end = s.make("ScatterElementsUpdate", {zeros, axes, end, s.index(0)});
+    }
     negative = true;  // who knows
   }
   std::vector<Wire> inputs = {x, begin, end};

@@ -110,10 +110,9 @@ Wire bound(Step& s, double q, const Wire& data, size_t scale, size_t zero) {
   return s.make("Multiply", {step, number}, {numpy});
 }
 
-Wire fake_quantize(Step& s, const Wire& x, const Limits& l, size_t scale, size_t zero, bool to_integers) {
+Wire fake_quantize(Step& s, const Wire& x, const Limits& l, size_t scale, size_t zero) {
   const Wire low = bound(s, l.low, x, scale, zero), high = bound(s, l.high, x, scale, zero);
-  const Wire out_low = to_integers ? s.scalar(x.type, l.low) : low, out_high = to_integers ? s.scalar(x.type, l.high) : high;
-  return s.make("FakeQuantize", {x, low, high, out_low, out_high}, {{"levels", text(static_cast<int64_t>(l.high - l.low) + 1)}, numpy});
+  return s.make("FakeQuantize", {x, low, high, low, high}, {{"levels", text(static_cast<int64_t>(l.high - l.low) + 1)}, numpy});
 }
 
 bool same_value(const Step& s, const sdk::NodeView& other, size_t i) {
@@ -131,13 +130,19 @@ bool undoes(const Step& s, const sdk::NodeView& q) {
          q.integer("axis", 1) == s.node.integer("axis", 1) && q.input_value(0).type() == s.node.output_value(0).type();
 }
 
-// Rounding to the nearest, ties to even, and saturating are FakeQuantize's own; what comes out is already whole.
+// One that no DequantizeLinear undoes: divided, rounded to the nearest with ties to even, moved, saturated. FakeQuantize would round what it
+// computed from its bounds, and ties come out of that on either side.
 void quantize(Step& s) {
-  const Wire x = s.in(0);
+  if (s.node.integer("block_size", 0) != 0) s.refuse("scales for blocks of elements have no form in the IR that keeps them in one operation");
   const int32_t type = s.node.output_value(0).type();
-  if (s.node.integer("block_size", 0) != 0) s.refuse("scales for blocks of elements have no form in the IR's FakeQuantize");
-  if (x.type == LATHE_INT32) s.refuse("FakeQuantize of the IR takes real numbers");
-  s.out(0, s.convert(fake_quantize(s, x, limits(s, type), 1, 2, true), type));
+  const Limits l = limits(s, type);
+  // Where all its users undo it they are written as FakeQuantize, and this is left out with what it takes.
+  const Wire x = s.in(0).type == LATHE_INT32 ? s.convert(s.in(0), LATHE_FLOAT32) : s.in(0);
+  const Wire scale = s.convert(aligned(s, s.exact(1), x), x.type);
+  Wire y = s.make("Round", {s.make("Divide", {x, scale}, {numpy, {"m_pythondiv", "true"}})}, {{"mode", "half_to_even"}});
+  if (s.has(2)) y = s.make("Add", {y, s.convert(aligned(s, s.exact(2), x), x.type)}, {numpy});
+  y = s.make("Clamp", {y}, {{"min", text(l.low)}, {"max", text(l.high)}});
+  s.out(0, s.convert(y, type));
 }
 
 void dequantize(Step& s) {
@@ -145,7 +150,7 @@ void dequantize(Step& s) {
   const int32_t type = s.node.output_value(0).type();
   if (const auto q = s.draft.producer(s.node.input(0)); q && undoes(s, *q)) {
     const Wire real = s.draft.value(q->input(0));
-    return s.out(0, fake_quantize(s, real, limits(s, s.node.input_value(0).type()), 1, 2, false));
+    return s.out(0, fake_quantize(s, real, limits(s, s.node.input_value(0).type()), 1, 2));
   }
   const Wire x = s.in(0);
   Wire y = s.convert(x, type);

@@ -22,9 +22,42 @@ std::optional<std::vector<int64_t>> axes_of(const Step& s) {
   return axes;
 }
 
+// The axes are computed: none of them means all, or none with noop_with_empty_axes, so how many there are must be known.
+void reduce_computed(Step& s) {
+  const std::string_view op = s.node.op_type();
+  const Wire x = s.in(0);
+  Wire axes = s.in(1);
+  if (!axes.has_rank() || axes.rank() != 1 || (*axes.dimensions)[0] < 0)
+    s.refuse("how many axes it reduces is only known when it runs, and none means all");
+  if ((*axes.dimensions)[0] == 0) {
+    if (s.node.integer("noop_with_empty_axes", 0) != 0) s.refuse("it reduces over no axes, which is decided when it runs");
+    std::vector<int64_t> all;
+    for (int64_t i = 0; i < s.rank(0); ++i) all.push_back(i);
+    axes = s.indices(all);
+  }
+  const bool keep = s.node.integer("keepdims", 1) != 0;
+  const sdk::ValueView result = s.node.output_value(0);
+  const Dimensions out = result.has_rank() ? Dimensions(result.shape()) : std::nullopt;
+  const auto fold = [&](std::string_view form, const Wire& data, bool keep_axes, const Dimensions& shape) {
+    return s.make(form, {data, axes}, {{"keep_dims", text(keep_axes)}}, shape);
+  };
+  if (op == "ReduceLogSum") return s.out(0, s.make("Log", {fold("ReduceSum", x, keep, out)}));
+  if (op == "ReduceSumSquare") return s.out(0, fold("ReduceSum", s.make("Multiply", {x, x}, {numpy}), keep, out));
+  if (op == "ReduceLogSumExp") {
+    const Dimensions kept = x.has_rank() ? Dimensions(std::vector<int64_t>(x.dimensions->size(), -1)) : std::nullopt;
+    const Wire largest = fold("ReduceMax", x, true, kept);
+    const Wire sum = fold("ReduceSum", s.make("Exp", {s.make("Subtract", {x, largest}, {numpy}, x.dimensions)}), true, kept);
+    const Wire y = s.make("Add", {s.make("Log", {sum}), largest}, {numpy}, kept);
+    return s.out(0, keep ? y : s.make("Squeeze", {y, axes}, {}, out));
+  }
+  const bool truth = x.type == LATHE_BOOL;
+  s.out(0, fold(truth ? op == "ReduceMax" ? "ReduceLogicalOr" : "ReduceLogicalAnd" : op, x, keep, out));
+}
+
 void reduce(Step& s) {
   const std::string_view op = s.node.op_type();
   Wire x = s.in(0);
+  if (s.has(1) && !s.constant(1)) return reduce_computed(s);
   const auto axes = axes_of(s);
   const bool keep = s.node.integer("keepdims", 1) != 0;
   const auto fold = [&](const char* form, const Wire& data) { return axes ? s.reduce(form, data, *axes, keep) : data; };
