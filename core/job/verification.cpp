@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 
 #include "core/base/diagnostic.hpp"
 #include "core/ops/operator.hpp"
@@ -205,6 +206,15 @@ OutputComparison compare_outputs(const std::string& name, const Tensor& referenc
     char text[128];
     std::snprintf(text, sizeof text, "the cosine between the two is %.6f, and at least %.6f is wanted", cosine, limits.cosine);
     if (!c.agrees) c.problem = text;
+  }
+  // Quantised outputs: a tie that falls the other way is one step, and a few steps further on in the network; their zero point says nothing.
+  const bool quantized = limits.cosine > 0 && (reference.type == DataType::int8 || reference.type == DataType::uint8);
+  if (quantized && !c.agrees) {
+    constexpr double steps = 2;
+    const double middle = std::accumulate(r.begin(), r.end(), 0.0) / static_cast<double>(r.size());
+    for (double& v : r) v -= middle;
+    for (double& v : x) v -= middle;
+    c.agrees = worst <= steps || cosine_of(r, x) >= limits.cosine;
   }
   return c;
 }

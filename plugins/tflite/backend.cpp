@@ -2,10 +2,31 @@
 #include "backend.hpp"
 
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "file.hpp"
+#include "metadata.hpp"
 
 namespace lathe::tflite {
+
+namespace {
+
+// What stands behind the model: its properties, first, and its labels.
+std::vector<std::pair<std::string, std::string>> attached(const sdk::GraphView& graph, const std::vector<std::string>& labels) {
+  std::vector<std::pair<std::string, std::string>> files;
+  const lathe_graph& g = graph.get();
+  nlohmann::ordered_json properties = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < g.property_count; ++i)
+    properties[std::string(sdk::view(g.properties[i].key))] = std::string(sdk::view(g.properties[i].value));
+  if (!properties.empty()) files.emplace_back("metadata.json", properties.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  if (labels.empty()) return files;
+  std::string lines;
+  for (const std::string& label : labels) lines += label + "\n";
+  files.emplace_back("labels.txt", lines);
+  return files;
+}
+
+}  // namespace
 
 sdk::BackendInfo Backend::info() {
   sdk::BackendInfo info;
@@ -51,8 +72,13 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   host_.check_cancelled();
   Model model = lowering.take();
   host_.progress("writing");
+  const std::vector<std::string> labels = parse_names(graph.property("names"));
+  model.metadata.push_back({"TFLITE_METADATA", write_metadata(model.subgraphs[0], stem_, !labels.empty())});
   const std::string name = stem_ + ".tflite";
-  output.write(name, write_model(model));
+  const std::string bytes = write_model(model);
+  output.write(name, bytes);
+  const auto files = attached(graph, labels);
+  if (!files.empty()) output.write(name, write_archive(files, bytes.size()));
   output.artifact(name);
 }
 

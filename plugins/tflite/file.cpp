@@ -127,6 +127,7 @@ class Reader {
     if (q.scales.empty()) return {};
     if (q.zero_points.size() > 1 && q.zero_points.size() != q.scales.size())
       refuse(whose + " has another number of zero points than of scales", std::to_string(q.scales.size()), std::to_string(q.zero_points.size()));
+    if (t.shape.size() == 1) q.axis = 0;  // biases carry their weights' axis at times
     if (q.per_axis()) {
       if (q.axis < 0 || static_cast<size_t>(q.axis) >= t.shape.size() || static_cast<size_t>(t.shape[static_cast<size_t>(q.axis)]) != q.scales.size())
         refuse(whose + " has another number of scales than elements along its quantised dimension", {}, std::to_string(q.scales.size()));

@@ -26,6 +26,12 @@ bool takes_activation(const sdk::NodeView& node) {
   return false;
 }
 
+bool moves_only(const sdk::NodeView& node) {
+  for (const char* name : {"Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"})
+    if (node.is(name)) return true;
+  return false;
+}
+
 }  // namespace
 
 Lowering::Lowering(const sdk::GraphView& graph, const LowerSettings& settings) : graph_(graph), settings_(settings) {
@@ -79,17 +85,44 @@ void Lowering::find_quantization() {
     if (value.type == Type::uint8 && value.constant && rank(id) >= 2)
       for (const int64_t z : q.zero_points) asymmetric_weights |= z != 128;
   }
+  // What only moves elements leaves them as they are quantised.
+  const auto ends = [&](const sdk::NodeView& node) {
+    std::vector<uint32_t> ids;
+    if (!moves_only(node) || (type(node.input(0)) != Type::int8 && type(node.input(0)) != Type::uint8)) return ids;
+    ids = node.outputs().copy();
+    ids.push_back(node.input(0));
+    return ids;
+  };
+  bool changed = true;
+  const auto again = [&](auto&& spread) {
+    for (changed = true; changed;) {
+      changed = false;
+      for (const sdk::NodeView node : graph_.nodes()) spread(ends(node));
+    }
+  };
+  again([&](const std::vector<uint32_t>& ids) {
+    for (const uint32_t from : ids)
+      for (const uint32_t to : ids)
+        if (values_[from].quantization.present() && !values_[from].quantization.per_axis() && !values_[to].quantization.present())
+          values_[to].quantization = values_[from].quantization, changed = true;
+  });
   if (asymmetric_weights) return;
   // uint8 is int8 with another zero point, and int8 is what the kernels are made for.
   for (uint32_t id = 0; id < graph_.value_count(); ++id) {
     Value& value = values_[id];
     if (value.type != Type::uint8 || !value.quantization.present()) continue;
-    bool only_quantised = true;
-    for (const uint32_t user : users_[id]) only_quantised &= graph_.node(user).is("DequantizeLinear");
-    const uint32_t producer = graph_.value(id).producer();
-    only_quantised &= producer == LATHE_NONE || graph_.node(producer).is("QuantizeLinear");
-    if (!only_quantised) continue;
     value.shifted = true;
+    for (const uint32_t user : users_[id]) value.shifted &= graph_.node(user).is("DequantizeLinear") || moves_only(graph_.node(user));
+    const uint32_t producer = graph_.value(id).producer();
+    value.shifted &= producer == LATHE_NONE || graph_.node(producer).is("QuantizeLinear") || moves_only(graph_.node(producer));
+  }
+  again([&](const std::vector<uint32_t>& ids) {
+    for (const uint32_t from : ids)
+      for (const uint32_t to : ids)
+        if (!values_[from].shifted && values_[to].shifted) values_[to].shifted = false, changed = true;
+  });
+  for (Value& value : values_) {
+    if (!value.shifted) continue;
     value.type = Type::int8;
     for (int64_t& z : value.quantization.zero_points) z -= 128;
   }

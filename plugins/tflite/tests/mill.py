@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""ONNX's own node tests through the tflite target and TensorFlow Lite itself.
+
+    mill.py --lathe PROGRAM --tests FOLDER [--page FILE] [--only NAME] [--known FILE]
+
+Each test is compiled as it is; where that is refused because a parameter (axes, a shape, ...) is an input of the test, once more with every input but
+the first as a constant, which is how exported models have them. What is compiled is run in the real runtime and compared with the test's numbers.
+The known file lists tests that are compiled and that TensorFlow Lite 2.9 nevertheless cannot run, with its reason; everything else that goes wrong fails.
+"""
+import argparse
+import collections
+import concurrent.futures
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import runtime  # noqa: E402
+
+
+def read_tensor(path):
+    """The tensor's array; nothing where the file holds a sequence or an optional, or a type that numpy has none for."""
+    tensor = onnx.TensorProto()
+    try:
+        with open(path, 'rb') as f:
+            tensor.ParseFromString(f.read())
+        if tensor.data_type in (0, 8) or tensor.data_type > 13:
+            return None
+        return numpy_helper.to_array(tensor)
+    except Exception:
+        return None
+
+
+def load_model(path):
+    return onnx.load(path)
+
+
+def bind(model, values):
+    """The model with these inputs as constants, by name."""
+    bound = onnx.ModelProto()
+    bound.CopyFrom(model)
+    for i in reversed(range(len(bound.graph.input))):
+        name = bound.graph.input[i].name
+        if name in values:
+            bound.graph.initializer.append(numpy_helper.from_array(values[name], name))
+            del bound.graph.input[i]
+    return bound
+
+
+def compile_model(lathe, model, out, folder):
+    path = os.path.join(folder, 'model.onnx')
+    with open(path, 'wb') as f:
+        f.write(model.SerializeToString())
+    done = subprocess.run([lathe, '--quiet', 'compile', path, '--target', 'tflite', '--verify', 'off', '--emit', 'model', '-o', out], capture_output=True, text=True)
+    return done.returncode, done.stderr.strip()
+
+
+def agree(expected, found):
+    if expected.shape != found.shape:
+        return 'shape %s instead of %s' % (found.shape, expected.shape)
+    if expected.dtype != found.dtype:
+        return 'type %s instead of %s' % (found.dtype, expected.dtype)
+    if expected.dtype.kind in 'biu':
+        return '' if np.array_equal(expected, found) else 'integers differ'
+    a, b = expected.astype(np.float64), found.astype(np.float64)
+    finite = np.isfinite(a)
+    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(np.isnan(a), np.isnan(b)) or not np.array_equal(a[~finite & ~np.isnan(a)], b[~finite & ~np.isnan(a)]):
+        return 'NaN or infinity in other places'
+    if not finite.any():
+        return ''
+    off = np.abs(a[finite] - b[finite]).max()
+    limit = 1e-4 * max(np.abs(a[finite]).max(), 1e-6) + 1e-7
+    return '' if off <= limit else 'off by %g where the largest is %g' % (off, np.abs(a[finite]).max())
+
+
+class Mill:
+    def __init__(self, lathe):
+        self.lathe = lathe
+        self.local = threading.local()
+
+    def engine(self):
+        if not hasattr(self.local, 'runtime'):
+            self.local.runtime = runtime.Runtime()
+        return self.local.runtime
+
+    def test(self, folder):
+        """(operator, state, detail); states: exact, refused, fails, differs, skipped."""
+        model = load_model(os.path.join(folder, 'model.onnx'))
+        operators = sorted({n.op_type for n in model.graph.node})
+        operator = operators[0] if len(operators) == 1 else '+'.join(operators)
+        data = os.path.join(folder, 'test_data_set_0')
+        inputs, outputs = [], []
+        for i in range(len(model.graph.input)):
+            path = os.path.join(data, 'input_%d.pb' % i)
+            inputs.append(read_tensor(path) if os.path.exists(path) else None)
+        for i in range(len(model.graph.output)):
+            outputs.append(read_tensor(os.path.join(data, 'output_%d.pb' % i)))
+        if any(x is None for x in inputs + outputs):
+            return operator, 'refused', 'the format has no tensors of its types'
+        names = [i.name for i in model.graph.input]
+        with tempfile.TemporaryDirectory() as work:
+            out = os.path.join(work, 'out.tflite')
+            given, how = inputs, 'exact'
+            code, said = compile_model(self.lathe, model, out, work)
+            if code == 3 and len(names) > 1:
+                second, said_second = compile_model(self.lathe, bind(model, dict(zip(names[1:], inputs[1:]))), out, work)
+                if second == 0 or second != 3:
+                    code, said, given = second, said_second, inputs[:1]
+                else:
+                    said = said_second
+            if code == 3:
+                return operator, 'refused', said
+            if code != 0:
+                return operator, 'fails', 'exit code %d: %s' % (code, said)
+            try:
+                found = self.engine().run(out, given)
+            except runtime.Failure as failure:
+                return operator, 'fails', str(failure)
+            for name, a, b in zip([o.name for o in model.graph.output], outputs, found):
+                wrong = agree(a, b)
+                if wrong:
+                    return operator, 'differs', name + ': ' + wrong
+            return operator, how, ''
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--lathe', required=True)
+    parser.add_argument('--tests', required=True)
+    parser.add_argument('--only', default='')
+    parser.add_argument('--known', default='')
+    parser.add_argument('--list', default='')
+    parser.add_argument('--threads', type=int, default=2)
+    given = parser.parse_args()
+    if not runtime.library() or not os.path.isdir(given.tests):
+        print('SKIPPED: ' + ('the tests are not at ' + given.tests if runtime.library() else 'TensorFlow Lite\'s library is not here; set LATHE_TFLITE_LIBRARY'))
+        return 77
+    known = {}
+    if given.known:
+        for line in open(given.known):
+            if line.strip() and not line.startswith('#'):
+                name, why = line.strip().split(None, 1)
+                known[name] = why
+    names = [n for n in sorted(os.listdir(given.tests)) if given.only in n]
+    mill = Mill(given.lathe)
+    counts, wrong, lines = collections.Counter(), [], []
+    with concurrent.futures.ThreadPoolExecutor(given.threads) as pool:
+        for name, (operator, state, detail) in zip(names, pool.map(lambda n: mill.test(os.path.join(given.tests, n)), names)):
+            counts[state] += 1
+            lines.append('%s\t%s\t%s\t%s' % (name, operator, state, ' '.join(detail.split())))
+            if state in ('fails', 'differs') and name not in known:
+                wrong.append('%s (%s) %s: %s' % (name, operator, state, detail))
+            if state == 'exact' and name in known:
+                wrong.append('%s agrees now: take it out of %s' % (name, given.known))
+    if given.list:
+        with open(given.list, 'w') as f:
+            f.write('\n'.join(lines) + '\n')
+    print(', '.join('%d %s' % (n, state) for state, n in counts.most_common()))
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
