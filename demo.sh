@@ -18,4 +18,5 @@ echo
 echo "Worth trying next:"
 printf '  %q bench %q --threads 1 --profile\n' "$lathe" "$artifact"
 printf '  %q compile %q --target "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72" -o %q\n' "$lathe" "$root/examples/detector.onnx" "$out"
+printf '  %q predict %q %q -o %q\n' "$lathe" "$artifact" "$root/examples/pictures" "$out/predictions"
 printf '  %q targets\n' "$lathe"

@@ -75,6 +75,7 @@ Command add_passes(CLI::App& program, Context& context);
 Command add_inspect(CLI::App& program, Context& context);
 Command add_run(CLI::App& program, Context& context);
 Command add_bench(CLI::App& program, Context& context);
+Command add_predict(CLI::App& program, Context& context);
 Command add_verify(CLI::App& program, Context& context);
 Command add_plugin(CLI::App& program, Context& context);
 Command add_doctor(CLI::App& program, Context& context);

@@ -135,40 +135,6 @@ std::string encode_png(const Picture& picture) {
   return file;
 }
 
-Picture resize(const Picture& picture, int64_t width, int64_t height) {
-  Picture out{width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3))};
-  double step_x = double(picture.width) / double(width), step_y = double(picture.height) / double(height);
-  for (int64_t y = 0; y < height; ++y) {
-    double sy = std::clamp((double(y) + 0.5) * step_y - 0.5, 0.0, double(picture.height - 1));
-    int64_t y0 = static_cast<int64_t>(sy), y1 = std::min(y0 + 1, picture.height - 1);
-    double fy = sy - double(y0);
-    for (int64_t x = 0; x < width; ++x) {
-      double sx = std::clamp((double(x) + 0.5) * step_x - 0.5, 0.0, double(picture.width - 1));
-      int64_t x0 = static_cast<int64_t>(sx), x1 = std::min(x0 + 1, picture.width - 1);
-      double fx = sx - double(x0);
-      for (int64_t c = 0; c < 3; ++c) {
-        auto at = [&](int64_t row, int64_t column) { return double(picture.rgb[static_cast<size_t>((row * picture.width + column) * 3 + c)]); };
-        double top = at(y0, x0) * (1 - fx) + at(y0, x1) * fx, bottom = at(y1, x0) * (1 - fx) + at(y1, x1) * fx;
-        out.rgb[static_cast<size_t>((y * width + x) * 3 + c)] = static_cast<uint8_t>(std::lround(top * (1 - fy) + bottom * fy));
-      }
-    }
-  }
-  return out;
-}
-
-Picture letterbox(const Picture& picture, int64_t width, int64_t height) {
-  double scale = std::min(double(width) / double(picture.width), double(height) / double(picture.height));
-  int64_t w = std::clamp<int64_t>(std::llround(double(picture.width) * scale), 1, width);
-  int64_t h = std::clamp<int64_t>(std::llround(double(picture.height) * scale), 1, height);
-  Picture small = w == picture.width && h == picture.height ? picture : resize(picture, w, h);
-  // Half a pixel of an odd remainder goes to the right and the bottom, as round(d - 0.1) does.
-  int64_t left = std::llround(double(width - w) / 2 - 0.1), top = std::llround(double(height - h) / 2 - 0.1);
-  Picture out{width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3), 114)};
-  for (int64_t y = 0; y < h; ++y)
-    std::copy_n(&small.rgb[static_cast<size_t>(y * w * 3)], w * 3, &out.rgb[static_cast<size_t>(((y + top) * width + left) * 3)]);
-  return out;
-}
-
 void draw_box(Picture& picture, int64_t left, int64_t top, int64_t right, int64_t bottom, std::array<uint8_t, 3> colour, int64_t thickness) {
   auto fill = [&](int64_t x0, int64_t y0, int64_t x1, int64_t y1) {
     for (int64_t y = std::max<int64_t>(y0, 0); y < std::min(y1, picture.height); ++y)

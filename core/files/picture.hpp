@@ -26,12 +26,6 @@ bool is_jpeg(std::span<const std::byte> head);
 Picture decode_picture(std::span<const std::byte> file, const std::string& source);
 std::string encode_png(const Picture& picture);
 
-// Bilinear resize with pixel centres at one half (as OpenCV's INTER_LINEAR and PIL without antialiasing).
-Picture resize(const Picture& picture, int64_t width, int64_t height);
-
-// The largest copy of the picture with its own aspect ratio that fits, centred, bars in grey 114 (as Ultralytics prepares pictures).
-Picture letterbox(const Picture& picture, int64_t width, int64_t height);
-
 // A rectangle's outline, `thickness` pixels wide, clipped to the picture.
 void draw_box(Picture& picture, int64_t left, int64_t top, int64_t right, int64_t bottom, std::array<uint8_t, 3> colour, int64_t thickness = 2);
 

@@ -9,6 +9,7 @@
 #include "core/base/mapped_file.hpp"
 #include "core/files/numpy.hpp"
 #include "core/files/picture.hpp"
+#include "core/files/picture_fit.hpp"
 #include "core/files/write_file.hpp"
 
 namespace lathe {

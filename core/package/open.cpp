@@ -147,15 +147,19 @@ std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& p
   return load_or_read_back(plugins, fs::absolute(path).string(), threads, profile, stand_in);
 }
 
-std::string package_document(const std::string& path) {
+std::string package_document_path(const std::string& path) {
   std::string document = find_document(path);
   if (document.empty()) {
     fs::path sibling = fs::path(path).replace_extension(".json");
     if (!fs::exists(sibling)) return "";
     document = sibling.string();
   }
-  nlohmann::json j = nlohmann::json::parse(read_text_file(document), nullptr, false);
-  return j.is_object() && j.contains("lathe") ? j.dump() : "";
+  return nlohmann::json::parse(read_text_file(document), nullptr, false).contains("lathe") ? document : "";
+}
+
+std::string package_document(const std::string& path) {
+  const std::string document = package_document_path(path);
+  return document.empty() ? "" : nlohmann::json::parse(read_text_file(document)).dump();
 }
 
 }  // namespace lathe

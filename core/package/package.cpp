@@ -91,13 +91,13 @@ const char* raw_type(DataType type) {
 }
 
 // One entry of PRE_PROCESS. `version` rises to the lowest ConfigVersion that carries the keys used.
-Json pre_process(const Value& value, int& version) {
+Json pre_process(const Value& value, const char* pad, int& version) {
   std::optional<PictureLayout> picture = value.type.shape ? picture_layout(*value.type.shape) : std::nullopt;
   bool fixed = picture && picture->width > 0 && picture->height > 0;
   if (fixed && (value.type.element == DataType::float32 || value.type.element == DataType::uint8)) {
     Json j{{"InputType", "Image"}, {"InputN", 1}, {"InputH", picture->height}, {"InputW", picture->width}, {"InputC", picture->channels}};
     j["InputTensorLayout"] = picture->channels_last ? "NHWC" : "NCHW";
-    j["InputResizeMethod"] = "bilinear", j["InputPadMethod"] = "letterbox", j["InputColorSpace"] = "RGB";
+    j["InputResizeMethod"] = "bilinear", j["InputPadMethod"] = pad, j["InputColorSpace"] = "RGB";
     j["InputQuantEn"] = value.type.element == DataType::uint8;
     if (value.type.element == DataType::uint8) j["InputQuantScale"] = 1.0 / 255, j["InputQuantOffset"] = 0;
     if (value.type.element == DataType::float32) j["InputScaleEn"] = true, j["InputScaleCoeff"] = 1.0 / 255;
@@ -116,6 +116,50 @@ Json bindings(const std::vector<PackageStage::Binding>& list) {
   return j;
 }
 
+// A property that holds numbers as Python or JSON writes them: "[640, 640]", "(17, 3)"; null when it holds none.
+Json numbers(std::string text) {
+  std::replace(text.begin(), text.end(), '(', '[');
+  std::replace(text.begin(), text.end(), ')', ']');
+  Json j = Json::parse(text, nullptr, false);
+  return j.is_discarded() ? Json() : j;
+}
+
+bool pair_of_numbers(const Json& j) { return j.is_array() && j.size() == 2 && j[0].is_number() && j[1].is_number(); }
+
+// Per scale a list of pairs: [[[10, 13], [16, 30]], ...].
+bool anchors_per_scale(const Json& j) {
+  return j.is_array() && std::all_of(j.begin(), j.end(),
+                                     [](const Json& scale) { return scale.is_array() && std::all_of(scale.begin(), scale.end(), pair_of_numbers); });
+}
+
+// What the frontend's properties say about the model's meaning; what they do not say, or say in another form, is left out.
+Json model_key(const Graph& graph) {
+  Json model = Json::object();
+  const auto property = [&](std::string_view key) {
+    const auto found = graph.properties.find(key);
+    return found == graph.properties.end() ? std::string() : found->second;
+  };
+  if (const std::string task = property("task"); !task.empty()) model["task"] = task;
+  if (const std::string head = property("head"); head == "raw" || head == "decoded" || head == "nms") model["head"] = head;
+  if (const std::string end = property("end2end"); end == "True" || end == "true") model["end_to_end"] = true;
+  if (const Json stride = numbers(property("stride")); stride.is_number()) model["stride"] = stride;
+  if (const Json size = numbers(property("imgsz")); pair_of_numbers(size)) model["image_size"] = size;
+  if (const Json points = numbers(property("kpt_shape")); pair_of_numbers(points)) model["keypoints"] = points;
+  if (property("keypoints_from") == "centre") model["keypoints_from_centre"] = true;
+  if (property("angles") == "radians") model["angles_in_radians"] = true;
+  if (const Json anchors = numbers(property("anchors")); anchors_per_scale(anchors)) model["anchors"] = anchors;
+  return model;
+}
+
+// How a picture is brought to the input's size, in PySDK's words.
+const char* pad_method(const Graph& graph) {
+  const auto holds = [&](std::string_view key, std::string_view value) {
+    const auto found = graph.properties.find(key);
+    return found != graph.properties.end() && found->second == value;
+  };
+  return holds("task", "classify") ? "crop-last" : holds("fit", "stretch") ? "stretch" : "letterbox";
+}
+
 Json lathe_key(const PackageContents& contents) {
   Json inputs = Json::array(), outputs = Json::array(), stages = Json::array();
   for (ValueId id : contents.graph->inputs)
@@ -127,7 +171,7 @@ Json lathe_key(const PackageContents& contents) {
                       {"precision", stage.target.precision},
                       {"inputs", bindings(stage.inputs)},
                       {"outputs", bindings(stage.outputs)}});
-  return {{"format", 1}, {"inputs", inputs}, {"outputs", outputs}, {"stages", stages}};
+  return {{"format", 1}, {"model", model_key(*contents.graph)}, {"inputs", inputs}, {"outputs", outputs}, {"stages", stages}};
 }
 
 // A figure that is the same wherever rounding noise is: rounded up to one digit.
@@ -180,7 +224,7 @@ std::vector<std::string> write_model_json(const std::string& directory, const Pa
   int version = 6;
   Json inputs = Json::array();
   for (ValueId id : graph.inputs)
-    if (!graph.value(id).constant) inputs.push_back(pre_process(graph.value(id), version));
+    if (!graph.value(id).constant) inputs.push_back(pre_process(graph.value(id), pad_method(graph), version));
   auto property = [&](std::string_view key) {
     auto found = graph.properties.find(key);
     return found == graph.properties.end() ? std::string() : found->second;

@@ -56,6 +56,8 @@ void write_manifest(const std::string& directory, const PackageContents& content
 // back and run by the reference engine where its format can be read; `stand_in` (unless null) gets the sentence that says so.
 std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in = nullptr);
 
+// The path of the JSON of the package that an artifact, a folder or a JSON belongs to, or "" for a bare file.
+std::string package_document_path(const std::string& path);
 // The artifact's file and the "lathe" key of the package it belongs to (a JSON document), or "" for a bare file.
 std::string package_document(const std::string& path);
 

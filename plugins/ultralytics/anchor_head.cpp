@@ -1,8 +1,27 @@
 // Detect and Segment of YOLOv5's own repository (releases 1 to 7): each cell holds some boxes relative to anchors.
+#include <sstream>
+
 #include "final_boxes.hpp"
 #include "heads.hpp"
 
 namespace lathe::ultralytics {
+namespace {
+
+// As JSON: per scale the sizes [width, height] of its boxes; saved are multiples of the stride.
+std::string in_pixels(const std::vector<float>& anchors, size_t per_cell, const std::vector<double>& stride) {
+  std::ostringstream text;
+  for (size_t scale = 0; scale < stride.size(); ++scale) {
+    text << (scale ? ", [" : "[[");
+    for (size_t i = scale * per_cell; i < (scale + 1) * per_cell; ++i)
+      text << (i > scale * per_cell ? ", [" : "[") << double(anchors.at(2 * i)) * stride[scale] << ", "
+           << double(anchors.at(2 * i + 1)) * stride[scale] << "]";
+    text << "]";
+  }
+  text << "]";
+  return text.str();
+}
+
+}  // namespace
 
 // Decoded: [1, A, 5 + classes (+ masks)]: centre, size, objectness, classes, mask coefficients; and the prototypes.
 Outputs trace_anchor_head(Trace& trace, const Module& head, const HeadInputs& inputs, const HeadOptions& options) {
@@ -26,6 +45,7 @@ Outputs trace_anchor_head(Trace& trace, const Module& head, const HeadInputs& in
     net.refuse(LATHE_FAILED, "the head's anchors have a shape that does not fit its scales");
   const int64_t per_cell = anchors.shape[1];
   const std::vector<double> stride = strides_of(net, head, inputs);
+  outputs.properties = {{"head", ultralytics::name(options.form)}, {"anchors", in_pixels(as_floats(*saved), static_cast<size_t>(per_cell), stride)}};
   std::vector<Tensor> all;
   for (size_t i = 0; i < scales.size(); ++i) {
     const Tensor& x = scales[i];

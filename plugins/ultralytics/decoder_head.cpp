@@ -48,6 +48,7 @@ Outputs trace_decoder_head(Trace& trace, const Module& head, const HeadInputs& i
   Net& net = trace.net;
   Outputs outputs;
   outputs.task = "detect";
+  outputs.properties = {{"head", name(options.form)}, {"end2end", "True"}, {"fit", "stretch"}};
   const std::vector<Tensor> maps = trace_branch(trace, head, "input_proj", inputs.features);
   std::vector<Tensor> flat;
   List shapes;

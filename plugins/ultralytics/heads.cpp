@@ -43,6 +43,10 @@ class Head {
     }
     Outputs outputs;
     outputs.task = masks ? "segment" : points ? "pose" : angles ? "obb" : "detect";
+    outputs.properties["head"] = ultralytics::name(options_.form);
+    if (end_to_end) outputs.properties["end2end"] = "True";
+    if (name == "Pose26") outputs.properties["keypoints_from"] = "centre";
+    if (name == "OBB26") outputs.properties["angles"] = "radians";
     std::optional<Tensor> prototypes;
     if (masks) prototypes = make_prototypes();
     if (options_.form == HeadForm::raw) {
@@ -240,6 +244,8 @@ std::vector<Tensor> trace_branch(Trace& trace, const Module& head, const std::st
   for (size_t i = 0; i < children.size(); ++i) outputs.push_back(trace.call(children[i].second, name + "." + children[i].first, features[i]));
   return outputs;
 }
+
+const char* name(HeadForm form) { return form == HeadForm::raw ? "raw" : form == HeadForm::nms ? "nms" : "decoded"; }
 
 std::vector<double> strides_of(Net& net, const Module& head, const HeadInputs& inputs) {
   std::vector<double> values;

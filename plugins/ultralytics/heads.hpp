@@ -1,5 +1,6 @@
 // The last module of a network: from feature maps to what Ultralytics' own ONNX export returns, or to less or more than that.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,7 +31,17 @@ struct HeadInputs {
 struct Outputs {
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::string task;  // "detect", "segment", "pose", "obb", "classify"
+  // What whoever reads the outputs has to know beside the task, as properties of the graph:
+  //   head            raw, decoded, nms
+  //   end2end         True: the network is trained to yield each object once, so that nothing is to be suppressed
+  //   fit             stretch: pictures are brought to the input's size without regard to their aspect ratio
+  //   anchors         per scale the boxes' sizes in pixels: [[[10, 13], ...], ...]
+  //   keypoints_from  centre: raw keypoints are distances from the cell's centre; otherwise half of those from its corner
+  //   angles          radians: raw angles are angles; otherwise their sigmoid is, in half turns from a quarter turn back
+  std::map<std::string, std::string> properties;
 };
+
+const char* name(HeadForm form);
 
 // Whether the class is a head, by its name.
 bool is_head(const Module& module);

@@ -239,6 +239,7 @@ sdk::GraphBuilder trace_network(const Checkpoint& checkpoint, const WiringTable&
   net.graph.set_property("stride", std::to_string(outputs.task == "classify" ? int64_t(32) : stride));
   net.graph.set_property("batch", "1");
   net.graph.set_property("imgsz", "[" + std::to_string(height) + ", " + std::to_string(width) + "]");
+  for (const auto& [key, value] : outputs.properties) net.graph.set_property(key, value);
   if (!names.empty()) net.graph.set_property("names", python_dictionary(names));
   if (outputs.task == "pose") net.graph.set_property("kpt_shape", describe(pickle, head.attribute("kpt_shape")));
   return std::move(net.graph);

@@ -177,7 +177,7 @@ class CommandLines(Base):
                 self.assert_fails(self.lathe("compile", self.files["model"], "--target", "fault_none", "--pipeline", path, fault="none"), 2, *words)
 
     def test_help_and_version(self):
-        for command in ["", "compile", "targets", "ops", "passes", "inspect", "run", "bench", "verify", "plugin", "doctor", "completion"]:
+        for command in ["", "compile", "targets", "ops", "passes", "inspect", "run", "predict", "bench", "verify", "plugin", "doctor", "completion"]:
             done = self.lathe(*command.split(), "--help")
             self.assertEqual(done.returncode, 0)
             self.assertIn("xample", done.stdout, command)
@@ -230,7 +230,7 @@ class Documents(Base):
             self.assertEqual(schema.problems(json.loads((package / file).read_text()), schema.load(SOURCE, name)), [])
 
     def test_every_schema_is_used(self):
-        text = pathlib.Path(__file__).read_text()
+        text = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("*.py"))
         for path in (SOURCE / "docs" / "schemas").glob("*.json"):
             name = path.name.removesuffix(".schema.json")
             self.assertIn(f'"{name}"', text, f"{path.name} is checked nowhere")

@@ -7,6 +7,7 @@
 
 #include "core/base/diagnostic.hpp"
 #include "core/base/mapped_file.hpp"
+#include "core/files/picture_fit.hpp"
 
 namespace {
 using namespace lathe;

@@ -3,7 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/files/write_file.hpp"
 #include "core/package/labels.hpp"
+#include "core/predict/contract.hpp"
 
 namespace {
 using namespace lathe;
@@ -47,4 +52,50 @@ TEST_CASE("the stem tells name, size, kind, runtime, device and version") {
   CHECK(package_stem(graph_of({1, 3, 4, 4}, DataType::int64), "../etc", target, "1") == "_.._etc_float_some_rt_chip8_1");
   target.precision = "int8";
   CHECK(package_stem(graph_of({1, 16}), "m", target, "1") == "m_quant_some_rt_chip8_1");
+}
+
+TEST_CASE("the model's JSON says what the outputs mean, and how a picture is prepared") {
+  const std::string folder = std::string(LATHE_BINARY_DIR) + "/package_json";
+  std::filesystem::create_directories(folder);
+  write_file(folder + "/m.bin", std::string_view("artifact"));
+  Manifest manifest;
+  manifest.runtime = "rt";
+  PackageContents contents;
+  contents.stem = "m", contents.name = "m";
+  contents.stages.resize(1);
+  contents.stages[0].artifact = "m.bin", contents.stages[0].target.manifest = &manifest, contents.stages[0].target.device = "chip";
+  const auto written = [&](std::map<std::string, std::string, std::less<>> properties) {
+    Graph graph = graph_of({1, 3, 8, 16});
+    for (auto& [key, value] : properties) graph.properties[key] = value;
+    contents.graph = &graph;
+    write_model_json(folder, contents);
+    return nlohmann::json::parse(read_text_file(folder + "/m.json"));
+  };
+  const auto pose = written({{"task", "pose"},
+                             {"head", "raw"},
+                             {"end2end", "True"},
+                             {"stride", "32"},
+                             {"imgsz", "[8, 16]"},
+                             {"kpt_shape", "(17, 3)"},
+                             {"keypoints_from", "centre"},
+                             {"names", "{0: 'person'}"}});
+  CHECK(pose["lathe"]["model"].dump() ==
+        R"({"end_to_end":true,"head":"raw","image_size":[8,16],"keypoints":[17,3],"keypoints_from_centre":true,"stride":32,"task":"pose"})");
+  CHECK(pose["PRE_PROCESS"][0]["InputPadMethod"] == "letterbox");
+  CHECK(pose["PRE_PROCESS"][0]["InputW"] == 16);
+  const Contract contract = read_contract(folder + "/m.bin");  // beside its JSON
+  CHECK(contract.task == Task::pose);
+  CHECK(contract.head == Head::raw);
+  CHECK(contract.end_to_end);
+  CHECK(contract.keypoints == 17);
+  CHECK(contract.height == 8);
+  CHECK(contract.label(0) == "person");
+  CHECK(contract.label(5) == "class 5");
+  CHECK(written({{"task", "classify"}})["PRE_PROCESS"][0]["InputPadMethod"] == "crop-last");
+  CHECK(written({{"fit", "stretch"}})["PRE_PROCESS"][0]["InputPadMethod"] == "stretch");
+  const auto anchors = written({{"anchors", "[[[10, 13], [16.5, 30]]]"}});
+  CHECK(anchors["lathe"]["model"]["anchors"][0][1][0] == 16.5);
+  CHECK(read_contract(folder).anchors.at(0).at(1).second == 30);
+  // What is in another form is left out.
+  CHECK(written({{"stride", "many"}, {"imgsz", "[8]"}, {"kpt_shape", "17"}, {"anchors", "[1, 2]"}, {"head", "odd"}})["lathe"]["model"].empty());
 }

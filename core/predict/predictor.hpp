@@ -1,0 +1,50 @@
+// Pictures in, detections out: prepares a picture for a compiled model, runs it, and says what its outputs mean on the picture.
+#pragma once
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "core/plugin/plugins.hpp"
+#include "core/predict/contract.hpp"
+#include "core/predict/decode.hpp"
+#include "core/predict/masks.hpp"
+
+namespace lathe {
+
+struct PredictOptions {
+  float confidence = 0.25f, overlap = 0.7f;
+  int64_t most = 300;
+  std::set<int64_t> classes;  // empty: all
+  bool agnostic = false;      // boxes of different classes suppress each other
+};
+
+struct Prediction {
+  int64_t width = 0, height = 0;                   // of the picture
+  std::vector<Detection> detections;               // in the picture's pixels, surest first
+  std::vector<Mask> masks;                         // of a segmenter: one for each detection
+  std::vector<std::pair<int64_t, float>> classes;  // of a classifier: class and probability, the five surest, surest first
+};
+
+class Predictor {
+ public:
+  // `artifact`: as open_artifact takes it. Throws Error(failed) when its package does not say what its outputs mean, or it takes no pictures.
+  Predictor(Plugins& plugins, const std::string& artifact, unsigned threads);
+
+  const Contract& contract() const { return contract_; }
+
+  // `source`: for sentences.
+  Prediction predict(const Picture& picture, const std::string& source, const PredictOptions& options);
+
+  // What outputs mean that came from an input of the size `input`, on a picture of the size `picture`, which lies in the input as `placement` says.
+  Prediction interpret(const std::vector<Datum>& outputs, Surface input, const Placement& placement, Surface picture,
+                       const PredictOptions& options) const;
+
+ private:
+  std::unique_ptr<Executable> executable_;
+  Contract contract_;
+  PictureLayout layout_;
+  DataType type_ = DataType::float32;
+};
+
+}  // namespace lathe
