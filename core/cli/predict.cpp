@@ -113,7 +113,9 @@ int predict(Context& context, const Arguments& a) {
   const unsigned threads = a.threads ? a.threads : std::max(1u, std::thread::hardware_concurrency());
   const std::unique_ptr<Plugins> plugins = context.discover(threads);
   doing("loading '" + a.artifact + "'");
-  Predictor predictor(*plugins, a.artifact, threads);
+  std::string stand_in;
+  Predictor predictor(*plugins, a.artifact, threads, &stand_in);
+  if (!stand_in.empty()) context.note(stand_in);
   const Contract& contract = predictor.contract();
   PredictOptions options;
   options.confidence = static_cast<float>(a.confidence), options.overlap = static_cast<float>(a.overlap);

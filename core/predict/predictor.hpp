@@ -28,8 +28,9 @@ struct Prediction {
 
 class Predictor {
  public:
-  // `artifact`: as open_artifact takes it. Throws Error(failed) when its package does not say what its outputs mean, or it takes no pictures.
-  Predictor(Plugins& plugins, const std::string& artifact, unsigned threads);
+  // `artifact`, `stand_in`: as open_artifact takes them. Throws Error(failed) when its package does not say what its outputs mean, or it takes no
+  // pictures.
+  Predictor(Plugins& plugins, const std::string& artifact, unsigned threads, std::string* stand_in = nullptr);
 
   const Contract& contract() const { return contract_; }
 
