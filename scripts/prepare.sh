@@ -16,7 +16,7 @@ build_packages=(
   doctest-dev python3                                                   # CMake looks for both even where no test is built
   libc6-dev-riscv64-cross libgcc-12-dev-riscv64-cross libstdc++-12-dev-riscv64-cross
 )
-test_packages=(qemu-user-static clang-format-14 clang-14 llvm-14-dev python3 python3-numpy python3-onnx binutils ccache)
+test_packages=(qemu-user-static clang-format-14 clang-14 llvm-14-dev python3 python3-numpy python3-onnx binutils ccache strace)
 
 # install_packages NAME...: those that are not installed, through apt, with sudo when not root.
 install_packages() {
