@@ -13,7 +13,7 @@ namespace {
 using Kind = PickleValue::Kind;
 
 // Networks are a few hundred modules of a few dozen attributes; what is far beyond was made to take time.
-constexpr size_t most_modules = 65536, most_depth = 64, most_attributes = 10000, most_key = 250;
+constexpr size_t most_modules = 20000, most_depth = 64, most_attributes = 10000, most_path = 400;
 
 }  // namespace
 
@@ -82,11 +82,12 @@ void Checkpoint::check_tree(const Module& model) const {
     PickleId module;
     const PickleIds* children;  // name, module, name, module...
     size_t next;
+    size_t path;  // bytes of its name in the network
   };
   std::map<PickleId, bool> open;  // every module that was met; true while it is being walked
   std::vector<Place> path;
   size_t edges = 0;
-  const auto enter = [&](PickleId id) {
+  const auto enter = [&](PickleId id, size_t length) {
     if (const auto [met, fresh] = open.emplace(id, true); !fresh) {
       if (met->second) damaged("a module lies within itself");
       return;
@@ -100,9 +101,9 @@ void Checkpoint::check_tree(const Module& model) const {
       if (held && held->size() / 2 > most_attributes) damaged("a module has more than " + std::to_string(most_attributes) + " attributes");
     edges += children ? children->size() / 2 : 0;
     if (edges > most_modules) damaged("it has more than " + std::to_string(most_modules) + " modules");
-    path.push_back({id, children, 0});
+    path.push_back({id, children, 0, length});
   };
-  enter(model.id());
+  enter(model.id(), 0);
   while (!path.empty()) {
     Place& place = path.back();
     if (!place.children || place.next + 1 >= place.children->size()) {
@@ -113,9 +114,9 @@ void Checkpoint::check_tree(const Module& model) const {
     const PickleValue& name = pickle_->at((*place.children)[place.next]);
     const PickleId child = (*place.children)[place.next + 1];
     place.next += 2;
-    if (name.kind != Kind::text || name.text.empty() || name.text.size() > most_key || printable(name.text) != name.text)
+    if (name.kind != Kind::text || name.text.empty() || place.path + name.text.size() > most_path || printable(name.text) != name.text)
       damaged("the name of a module is no name");
-    if (is_module(child)) enter(child);
+    if (is_module(child)) enter(child, place.path + name.text.size() + 1);
   }
 }
 

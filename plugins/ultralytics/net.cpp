@@ -184,6 +184,8 @@ Tensor Net::node(const std::string& op_type, const std::vector<Tensor>& inputs, 
   for (const int64_t d : shape)
     if (d < 0 || __builtin_mul_overflow(count, d, &count) || count > most_elements)
       refuse(LATHE_FAILED, op_type + " would yield a tensor of the shape " + to_string(shape));
+  constexpr size_t most_nodes = 20000;  // the largest networks of this kind have some thousand
+  if (graph.node_count() >= most_nodes) refuse(LATHE_FAILED, "the network takes more than " + std::to_string(most_nodes) + " steps");
   const std::string name = fresh(op_type);
   std::vector<uint32_t> values;
   for (const Tensor& t : inputs) values.push_back(t.value);

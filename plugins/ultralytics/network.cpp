@@ -98,12 +98,17 @@ std::vector<std::string> class_names(const Checkpoint& checkpoint, const Module&
   std::vector<std::string> names;
   if (id == no_pickle) return names;
   const PickleValue& v = pickle[id];
-  constexpr size_t most_name = 500;
+  constexpr size_t most_name = 500, most_bytes = 2 << 20;
+  size_t bytes = 0;
   const auto name_of = [&](PickleId item, const std::string& otherwise) {
     const PickleValue& name = pickle[item];
-    return name.kind == Kind::text ? printable(name.text, most_name) : otherwise;
+    std::string text = name.kind == Kind::text ? printable(name.text, most_name) : otherwise;
+    bytes += text.size();
+    if (bytes > most_bytes) refuse(checkpoint, LATHE_FAILED, "the class names of the checkpoint are longer than any are");
+    return text;
   };
-  if (v.items.size() > 2 * 65536) refuse(checkpoint, LATHE_FAILED, "the checkpoint has more than 65,536 class names");
+  if (v.items.size() > (v.kind == Kind::dictionary ? 2u : 1u) * 65536)
+    refuse(checkpoint, LATHE_FAILED, "the checkpoint has more than 65,536 class names");
   if (v.kind == Kind::list || v.kind == Kind::tuple) {
     for (const PickleId item : v.items) names.push_back(name_of(item, "class" + std::to_string(names.size())));
   } else if (v.kind == Kind::dictionary) {
@@ -120,6 +125,7 @@ std::vector<std::string> class_names(const Checkpoint& checkpoint, const Module&
 
 std::vector<Stage> stages(const Module& model) {
   const auto list = model.child("model");
+  if (list && list->children().size() > 1000) refuse(model.checkpoint(), LATHE_FAILED, "the network has more than 1,000 top-level modules");
   if (!list)
     refuse(model.checkpoint(), LATHE_UNSUPPORTED, "the network of class " + model.class_path() + " has no list of modules named 'model'",
            "checkpoints of Ultralytics and of YOLOv5's repository are read");

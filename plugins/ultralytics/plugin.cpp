@@ -82,8 +82,7 @@ class Frontend {
     if (const std::string_view size = request.settings.text("imgsz"); !size.empty()) parse_size(size, options);
     for (const auto& [name, value] : {std::pair{"width", &options.width}, std::pair{"height", &options.height}})
       if (const int64_t size = request.settings.integer(name); size > 0) *value = size;
-    for (const std::string& global : checkpoint.pickle().globals())
-      if (!Checkpoint::expected_global(global)) host_.warn("the checkpoint names " + global + ", which no network needs; nothing of it was run");
+    warn_of_globals(checkpoint);
     const int64_t stride = largest_stride(checkpoint.model()), trained = options.height && options.width ? 0 : trained_size(checkpoint);
     for (const auto& [name, given] : {std::pair{"height", options.height}, std::pair{"width", options.width}})
       if (const int64_t size = given ? given : trained; size % stride)
@@ -99,6 +98,15 @@ class Frontend {
   }
 
  private:
+  // Each by name, as long as a person would read on.
+  void warn_of_globals(const Checkpoint& checkpoint) const {
+    size_t count = 0;
+    for (const std::string& global : checkpoint.pickle().globals())
+      if (!Checkpoint::expected_global(global) && ++count <= 10)
+        host_.warn("the checkpoint names " + global + ", which no network needs; nothing of it was run");
+    if (count > 10) host_.warn("and " + std::to_string(count - 10) + " more names of that kind: `lathe inspect` lists them all");
+  }
+
   sdk::Host host_;
 };
 

@@ -40,7 +40,6 @@ class Small(ProgramTest):
         document = self.lathe_json("inspect", path)
         self.assertFalse(document["importable"])
         self.assertIn("my.fork.Strange", " ".join(document["problems"]))
-        self.assertIn("my.fork.Layer", " ".join(document["problems"]))
         self.assertEqual((document["parameters"], len(document["modules"]), document["task"]), (112, 2, "classify"))
         self.assertNotIn("gflops", document)
         self.assertIn("! my.fork.Layer", self.lathe("inspect", path).stdout)

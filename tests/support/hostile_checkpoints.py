@@ -189,10 +189,16 @@ def rows(marker):
         # Networks that are none.
         ("module in itself", program(b"}(" + text("model") + b"ca\nB\n)\x81q\x05}" + text("_modules") + b"}" + text("me") + b"h\x05ssbu"), ["lies within itself"]),
         ("deep modules", checkpoint({"model": deep_modules(80)}), ["deep in each other"]),
-        ("many modules", checkpoint({"model": module("a.B", {}, wide_modules(70000))}), ["more than 65536 modules"]),
+        ("many modules", checkpoint({"model": module("a.B", {}, wide_modules(70000))}), ["more than 20000 modules"]),
         ("name with an escape", checkpoint({"model": module("a.B", {}, {"x\x1b[2J": module("a.C")})}), ["name of a module is no name"]),
         ("image size of 10^9", checkpoint(trained(train_args={"imgsz": 10**9})), ["images of the size 1000000000", "imgsz"]),
         ("many views of one storage", many_views(), ["head"]),
+        ("2^40 paths", checkpoint(trained(classifier(block=doubled(40)))), ["steps"]),
+        ("5,000 modules in a row", checkpoint({"model": module("ultralytics.nn.tasks.DetectionModel", {}, {"model": module("torch.nn.modules.container.Sequential", {}, wide_modules(5000))})}), ["more than 1,000 top-level"]),
+        ("long names of classes", checkpoint(trained(classifier(names={i: LONG_TEXT for i in range(60000)}))), ["class names", "longer than any"]),
+        ("many names of classes", checkpoint(trained(classifier(names=["x"] * 100000))), ["65,536 class names"]),
+        ("names of 10,000 globals", network_with([Named("m" * 400, f"{i}" + "n" * 400) for i in range(5000)]), None),
+        ("long arguments", checkpoint(trained(train_args={"imgsz": 32, **{f"a{i}": LONG for i in range(5000)}})), None),
         # Tensors that reach where they should not.
         ("negative stride", with_weight((4, 3, 3, 3), (27, 9, 3, -1)), ["no size"]),
         ("negative offset", with_weight((4, 3, 3, 3), offset=-1), ["offset is no number"]),
@@ -255,6 +261,18 @@ def rows(marker):
     yield "no root folder", archive(*dump(trained()), root=""), None
     yield "root folder in a folder", archive(*dump(trained()), root="a/b/"), None
     yield "bombs that nobody reads", bomb(4, 64 << 20), None
+
+
+LONG_TEXT = "x" * 100000
+LONG = [["y" * 1000] * 1000] * 1000
+
+
+def doubled(levels):
+    """A Sequential that holds the same Sequential twice, and so on: 2^levels times SiLU."""
+    inner = module("torch.nn.modules.activation.SiLU")
+    for _ in range(levels):
+        inner = module("torch.nn.modules.container.Sequential", {}, {"0": inner, "1": inner})
+    return inner
 
 
 def deep_modules(levels):

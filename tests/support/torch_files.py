@@ -158,7 +158,7 @@ MATRIX = [((5 * i) % 23 - 11) / 16 for i in range(8)]  # 2 classes of 4 features
 NAMES = {0: "cat", 1: "dog"}
 
 
-def classifier(weight=None, head=None, **attributes):
+def classifier(weight=None, head=None, block=None, **attributes):
     """A convolution with 4 filters and SiLU, then Classify with 2 classes, for pictures of 32x32."""
     nn, ours = "torch.nn.modules.", "ultralytics.nn.modules."
     identity = lambda: module(nn + "linear.Identity")  # noqa: E731
@@ -173,7 +173,7 @@ def classifier(weight=None, head=None, **attributes):
         ours + "head.Classify",
         {},
         {
-            "conv": module(ours + "conv.Conv", {}, {"conv": identity(), "act": identity()}),
+            "conv": block or module(ours + "conv.Conv", {}, {"conv": identity(), "act": identity()}),
             "pool": module(nn + "pooling.AdaptiveAvgPool2d", output_size=1),
             "drop": module(nn + "dropout.Dropout", p=0.0, inplace=True),
             "linear": module(nn + "linear.Linear", {"weight": matrix, "bias": None}, in_features=4, out_features=2),
