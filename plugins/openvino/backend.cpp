@@ -37,16 +37,6 @@ void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   if (precision_ == "int8" && !quantised(graph))
     throw sdk::Failure(LATHE_UNSUPPORTED, "the model is not quantised, and int8 is written for models that are",
                        "give a model with QuantizeLinear and DequantizeLinear, or ask for --precision float");
-  std::vector<sdk::Diagnostic> open;
-  for (const uint32_t input : graph.inputs()) {
-    const sdk::ValueView value = graph.value(input);
-    if (!options_.static_shapes || value.is_constant() || value.has_static_shape()) continue;
-    sdk::Diagnostic d;
-    d.text = "the NPU takes static shapes alone, and input '" + std::string(value.name()) + "' has open dimensions";
-    d.hint = "pin them: --shape " + std::string(value.name()) + "=1x3x640x640";
-    open.push_back(std::move(d));
-  }
-  if (!open.empty()) throw sdk::Failure(LATHE_UNSUPPORTED, std::move(open));
   const std::vector<std::string> reasons = refusals(graph, options_);
   for (const sdk::NodeView node : graph.nodes()) {
     const std::string& reason = reasons[node.index()];

@@ -1,9 +1,12 @@
-// golden_onnx_tests --engine reference|TARGET [--jobs N] [--timings] [SUBSTRING]: all of the ONNX project's own tests in one engine.
+// golden_onnx_tests --engine reference|TARGET [--refused FILE] [--jobs N] [--timings] [SUBSTRING]: all of the ONNX project's own tests in one engine.
 //
 // Prints one line for each failure with its reason, and `ENGINE: N passed, N failed` at the end. onnx_exclusions.txt lists the tests that
 // are known not to pass, each with a reason, some for one engine only; a line that names no test, or one that passes, is stale and fails the run. In
 // a run of all tests by the reference, every operator of ONNX's domains that Lathe has must stand in at least one test that passed, or in
 // onnx_uncovered.txt. Exit code 77: the data is absent.
+//
+// --refused names the operators that the target may refuse, each with the rule of its format ("Operator: rule"): a test that it does not take for
+// such a node counts as refused, one that it does not take for another node as failed, and in a run of all tests a line that nothing needs is stale.
 #include "onnx_tests.hpp"
 
 #include <algorithm>
@@ -22,7 +25,7 @@ namespace {
 constexpr size_t most_exclusions = 40;
 
 struct Arguments {
-  std::string engine, wanted;
+  std::string engine, wanted, refused;
   unsigned jobs = 2;
   bool timings = false;
 };
@@ -61,6 +64,19 @@ bool check_coverage(const std::set<std::string>& covered) {
     good = false;
   }
   return good;
+}
+
+// The operators of the nodes that the target does not take, by the sentences that claiming ends in; empty: it failed for another reason.
+std::set<std::string> refused_operators(const std::string& reason) {
+  std::set<std::string> operators;
+  for (size_t at = 0; (at = reason.find("): ", at)) != std::string::npos; at += 3) {
+    const size_t open = reason.rfind('(', at);
+    const std::string_view rest = std::string_view(reason).substr(at + 3);
+    if (open != std::string::npos && rest.substr(0, rest.find(" does not take it")).find(' ') == std::string_view::npos &&
+        rest.find(" does not take it") < 80)
+      operators.insert(reason.substr(open + 1, at - open - 1));
+  }
+  return operators;
 }
 
 int run(const Arguments& arguments) {
@@ -108,7 +124,17 @@ int run(const Arguments& arguments) {
       });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  size_t passed = 0, failed = 0, excluded = 0;
+  const std::map<std::string, std::string> refusable =
+      arguments.refused.empty() ? std::map<std::string, std::string>() : read_reasons(arguments.refused);
+  std::set<std::string> needed;
+  const auto is_refused = [&](const Outcome& outcome) {
+    const std::set<std::string> operators = refused_operators(outcome.reason);
+    const bool all =
+        !operators.empty() && std::all_of(operators.begin(), operators.end(), [&](const std::string& op) { return refusable.contains(op); });
+    if (all) needed.insert(operators.begin(), operators.end());
+    return all;
+  };
+  size_t passed = 0, failed = 0, excluded = 0, refused = 0;
   for (const OnnxTest& test : tests) {
     const Outcome& outcome = outcomes.at(test.name);
     const bool listed = exclusions.contains(test.name);
@@ -120,15 +146,22 @@ int run(const Arguments& arguments) {
       ++passed;
     } else if (listed) {
       ++excluded;
+    } else if (is_refused(outcome)) {
+      ++refused;
     } else {
       std::printf("FAILED   %s: %s\n", test.name.c_str(), outcome.reason.c_str());
       ++failed;
     }
   }
+  for (const auto& [op, rule] : refusable) {
+    if (!arguments.wanted.empty() || needed.contains(op)) continue;
+    std::printf("STALE    %s: no test was refused for it\n", op.c_str());
+    ++stale;
+  }
   bool good = failed == 0 && stale == 0;
   if (arguments.wanted.empty() && arguments.engine == "reference") good = check_coverage(covered) && good;
-  std::printf("%s: %zu passed, %zu failed (%zu excluded, %zu stale exclusions, %.0f s)\n", arguments.engine.c_str(), passed, failed, excluded, stale,
-              seconds);
+  std::printf("%s: %zu passed, %zu failed (%zu refused, %zu excluded, %zu stale lines, %.0f s)\n", arguments.engine.c_str(), passed, failed, refused,
+              excluded, stale, seconds);
   return good && passed > 0 ? 0 : 1;
 }
 
@@ -141,6 +174,8 @@ int main(int count, char** words) try {
     const std::string word = words[i];
     if (word == "--engine" && i + 1 < count) {
       arguments.engine = words[++i];
+    } else if (word == "--refused" && i + 1 < count) {
+      arguments.refused = words[++i];
     } else if (word == "--jobs" && i + 1 < count) {
       arguments.jobs = unsigned(std::max(1, std::atoi(words[++i])));
     } else if (word == "--timings") {
@@ -152,7 +187,7 @@ int main(int count, char** words) try {
     }
   }
   if (!right || arguments.engine.empty()) {
-    std::printf("usage: golden_onnx_tests --engine reference|TARGET [--jobs N] [--timings] [SUBSTRING]\n");
+    std::printf("usage: golden_onnx_tests --engine reference|TARGET [--refused FILE] [--jobs N] [--timings] [SUBSTRING]\n");
     return 2;
   }
   return run(arguments);

@@ -207,9 +207,32 @@ void softmax(ReadStep& s) {
   s.out(0, y);
 }
 
+// Weights of convolutions in groups are read with these, in the shape that ONNX has them in.
+bool used_by_groups_alone(const ReadStep& s) {
+  const Layer* convert = s.source(0, "Convert");
+  if (const Layer* subtract = s.source(0, "Subtract")) {
+    const Layer& inner = s.import.model.layers[subtract->inputs[0].layer];
+    convert = inner.type == "Convert" ? &inner : nullptr;
+  }
+  if (!convert || s.import.model.layers[convert->inputs[0].layer].type != "Const" || !s.source(1, "Const")) return false;
+  const int32_t type = s.import.model.layers[convert->inputs[0].layer].outputs[0].type;
+  if (type != LATHE_INT8 && type != LATHE_UINT8) return false;
+  const uint32_t own = static_cast<uint32_t>(&s.layer - s.import.model.layers.data());
+  bool used = false;
+  for (const Layer& other : s.import.model.layers) {
+    for (size_t i = 0; i < other.inputs.size(); ++i) {
+      if (other.inputs[i].layer != own) continue;
+      if (i != 1 || !other.type.starts_with("GroupConvolution")) return false;
+      used = true;
+    }
+  }
+  return used;
+}
+
 // Multiply ends the form that 8-bit weights have; everything else is a product.
 void multiply(ReadStep& s) {
   check_broadcast(s);
+  if (used_by_groups_alone(s)) return;
   if (const auto weights = quantized_weights(s, s.layer, nullptr)) return s.out(0, *weights);
   same(s);
 }

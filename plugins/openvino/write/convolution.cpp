@@ -74,6 +74,8 @@ Wire grouped(Step& s, const Wire& weights, int64_t groups) {
   return stored ? *stored : s.reshape(weights, shape);
 }
 
+}  // namespace
+
 Wire convolve(Step& s, const Wire& data, const Wire& weights) {
   const int64_t groups = s.node.integer("group", 1);
   const Window w = read_window(s, spatial(s, weights), data);
@@ -87,6 +89,8 @@ Wire convolve(Step& s, const Wire& data, const Wire& weights) {
   if (groups == 1) return s.make("Convolution", {data, weights}, attributes_of(w), out);
   return s.make("GroupConvolution", {data, grouped(s, weights, groups)}, attributes_of(w), out);
 }
+
+namespace {
 
 void convolution(Step& s) {
   Wire y = convolve(s, s.in(0), s.in(1));

@@ -17,13 +17,16 @@ struct Writer {
 };
 
 std::span<const Writer> activation_writers();
+std::span<const Writer> attention_writers();
 std::span<const Writer> convolution_writers();
 std::span<const Writer> elementwise_writers();
 std::span<const Writer> indexing_writers();
+std::span<const Writer> loss_writers();
 std::span<const Writer> movement_writers();
 std::span<const Writer> normalization_writers();
 std::span<const Writer> pooling_writers();
 std::span<const Writer> quantization_writers();
+std::span<const Writer> quantized_product_writers();
 std::span<const Writer> recurrent_writers();
 std::span<const Writer> reduction_writers();
 std::span<const Writer> shape_writers();

@@ -9,15 +9,15 @@
 namespace lathe::openvino {
 namespace {
 
-constexpr std::span<const Writer> (*families[])() = {activation_writers, convolution_writers,   elementwise_writers, indexing_writers,
-                                                     movement_writers,   normalization_writers, pooling_writers,     quantization_writers,
-                                                     recurrent_writers,  reduction_writers,     shape_writers,       vision_writers};
+constexpr std::span<const Writer> (*families[])() = {activation_writers,    convolution_writers, elementwise_writers,  indexing_writers,
+                                                     movement_writers,      attention_writers,   loss_writers,         quantized_product_writers,
+                                                     normalization_writers, pooling_writers,     quantization_writers, recurrent_writers,
+                                                     reduction_writers,     shape_writers,       vision_writers};
 
 // What the format has no place for, by operator.
 constexpr std::pair<std::string_view, std::string_view> missing[] = {
     {"Bernoulli", "RandomUniform of the IR draws other numbers than the standard's generator"},
     {"BitCast", "the IR has no operation that takes bits as another type"},
-    {"CumProd", "the IR sums along an axis (CumSum) but does not multiply along one"},
     {"Det", "the IR has no determinant"},
     {"If", "bodies of the IR's If are not written yet"},
     {"ImageDecoder", "the IR has no operation that decodes pictures"},
@@ -70,7 +70,8 @@ void write_node(Draft& draft, const sdk::NodeView& node, const WriteOptions& opt
   if (options.static_shapes)
     for (size_t i = 0; i < node.get().output_count; ++i)
       if (node.get().outputs[i] != LATHE_NONE && !node.output_value(i).has_static_shape())
-        throw Refusal{"the NPU takes static shapes alone, and '" + std::string(node.output_value(i).name()) + "' has an open dimension"};
+        throw Refusal{"the NPU takes static shapes alone, and '" + std::string(node.output_value(i).name()) +
+                      "' has an open dimension (--shape pins those of the inputs)"};
   Step step(draft, node);
   writer->write(step);
 }

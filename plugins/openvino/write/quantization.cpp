@@ -160,20 +160,6 @@ void dequantize(Step& s) {
   s.out(0, s.make("Multiply", {y, s.convert(aligned(s, s.exact(1), x), type)}, {numpy}));
 }
 
-// 8-bit values less their zero point as 32-bit integers, which products of them fill exactly.
-Wire centred(Step& s, size_t value, size_t zero, int32_t type, bool rows) {
-  Wire x = s.convert(s.in(value), type);
-  if (!s.has(zero)) return x;
-  Wire z = s.convert(s.in(zero), type);
-  if (z.has_rank() && z.rank() == 1 && (*z.dimensions)[0] != 1 && rows) z = s.unsqueeze(z, {1});
-  return s.make("Subtract", {x, z}, {numpy});
-}
-
-void matmul_integer(Step& s) {
-  const Wire a = centred(s, 0, 2, LATHE_INT32, true), b = centred(s, 1, 3, LATHE_INT32, false);
-  s.out(0, s.matmul(a, b));
-}
-
 // Scale and zero point from the data's own range, which always holds zero.
 void dynamic(Step& s) {
   const Wire x = s.in(0);
@@ -198,7 +184,6 @@ void dynamic(Step& s) {
 constexpr Writer writers[] = {
     {"DequantizeLinear", Means::decomposition, dequantize},
     {"DynamicQuantizeLinear", Means::decomposition, dynamic},
-    {"MatMulInteger", Means::decomposition, matmul_integer},
     {"QuantizeLinear", Means::decomposition, quantize},
 };
 

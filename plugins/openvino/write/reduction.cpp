@@ -121,9 +121,30 @@ void cumulative(Step& s) {
                   {{"exclusive", text(s.node.integer("exclusive", 0) != 0)}, {"reverse", text(s.node.integer("reverse", 0) != 0)}}));
 }
 
+// Products of 1, 2, 4, ... neighbours, until they reach over the axis.
+void cumulative_product(Step& s) {
+  Wire y = s.in(0);
+  const int64_t rank = s.rank(0), axis = s.axis(s.integers(1, "its axis").front(), rank), size = (*y.dimensions)[static_cast<size_t>(axis)];
+  if (size < 0) s.refuse("the IR sums along an axis (CumSum) but does not multiply along one, and the products in its place want a known size");
+  const Wire one = s.scalar(y.type, 1);
+  const bool reverse = s.node.integer("reverse", 0) != 0;
+  const auto shifted = [&](const Wire& x, int64_t by) {
+    std::vector<int64_t> front(static_cast<size_t>(rank), 0), back = front;
+    (reverse ? back : front)[static_cast<size_t>(axis)] = by;
+    Dimensions longer = x.dimensions;
+    (*longer)[static_cast<size_t>(axis)] += by;
+    const Wire padded = s.make("Pad", {x, s.indices(front), s.indices(back), one}, {{"pad_mode", "constant"}}, longer);
+    return reverse ? s.slice(padded, {by}, {size + by}, {1}, {axis}) : s.slice(padded, {0}, {size}, {1}, {axis});
+  };
+  if (s.node.integer("exclusive", 0) != 0) y = shifted(y, 1);
+  for (int64_t by = 1; by < size; by *= 2) y = s.make("Multiply", {y, shifted(y, by)}, {numpy});
+  s.out(0, y);
+}
+
 constexpr Writer writers[] = {
     {"ArgMax", Means::decomposition, arg},
     {"ArgMin", Means::decomposition, arg},
+    {"CumProd", Means::decomposition, cumulative_product},
     {"CumSum", Means::exact, cumulative},
     {"ReduceL1", Means::exact, reduce},
     {"ReduceL2", Means::exact, reduce},

@@ -143,11 +143,39 @@ void trilu(Step& s) {
   s.out(0, s.make("Select", {kept, x, s.scalar(x.type, 0)}, {numpy}, x.dimensions));
 }
 
+// Sums of cosines over the window's length.
+void window(Step& s) {
+  Wire size = s.in(0);
+  if (size.has_rank() && size.rank() == 1) size = s.squeeze(size, {0});
+  const std::string_view op = s.node.op_type();
+  const double first = op == "HannWindow"      ? 0.5
+                       : op == "HammingWindow" ? 25.0 / 46
+                                               : 0.42,
+               second = op == "HannWindow"      ? 0.5
+                        : op == "HammingWindow" ? 21.0 / 46
+                                                : 0.5;
+  const Wire real = s.convert(size, LATHE_FLOAT32);
+  const Wire length = s.node.integer("periodic", 1) != 0 ? real : s.make("Subtract", {real, s.scalar(LATHE_FLOAT32, 1)}, {numpy});
+  const Wire n = s.make("Range", {s.scalar(size.type, 0), size, s.scalar(size.type, 1)}, {{"output_type", "f32"}}, std::vector<int64_t>{-1});
+  const Wire angle =
+      s.make("Divide", {s.make("Multiply", {n, s.scalar(LATHE_FLOAT32, 6.283185307179586)}, {numpy}), length}, {numpy, {"m_pythondiv", "true"}});
+  const auto term = [&](double weight, const Wire& a) { return s.make("Multiply", {s.make("Cos", {a}), s.scalar(LATHE_FLOAT32, weight)}, {numpy}); };
+  Wire y = s.make("Subtract", {s.scalar(LATHE_FLOAT32, first), term(second, angle)}, {numpy});
+  if (op == "BlackmanWindow") {
+    const Wire twice = s.make("Multiply", {angle, s.scalar(LATHE_FLOAT32, 2)}, {numpy});
+    y = s.make("Add", {y, term(0.08, twice)}, {numpy});
+  }
+  s.out(0, s.convert(y, s.node.output_value(0).type()));
+}
+
 constexpr Writer writers[] = {
+    {"BlackmanWindow", Means::decomposition, window},
     {"ConstantOfShape", Means::exact, constant_of_shape},
     {"Expand", Means::exact, expand},
     {"EyeLike", Means::decomposition, eye},
     {"Flatten", Means::exact, flatten},
+    {"HammingWindow", Means::decomposition, window},
+    {"HannWindow", Means::decomposition, window},
     {"OneHot", Means::decomposition, one_hot},
     {"Range", Means::exact, range},
     {"Reshape", Means::exact, reshape},

@@ -18,4 +18,7 @@ struct Window {
 // `kernel` from the node's attribute, or from the weights where it is empty. auto_pad becomes explicit pads where the data's size is known.
 Window read_window(const Step& step, std::vector<int64_t> kernel, const Wire& data);
 
+// Convolution, or GroupConvolution, as the node's attributes say.
+Wire convolve(Step& step, const Wire& data, const Wire& weights);
+
 }  // namespace lathe::openvino
