@@ -168,6 +168,8 @@ std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
   return targets;
 }
 
+bool makes_picture_size(const Manifest& frontend) { return declares(frontend, "width") && declares(frontend, "height"); }
+
 std::vector<std::pair<std::string, std::string>> frontend_options(const Job& job, const Manifest& frontend,
                                                                   const std::vector<ResolvedTarget>& targets) {
   std::vector<std::pair<std::string, std::string>> options;
@@ -183,7 +185,7 @@ std::vector<std::pair<std::string, std::string>> frontend_options(const Job& job
                   "'lathe plugin list' and 'lathe targets NAME' show what there is");
     options.emplace_back(key, value);
   }
-  if (!declares(frontend, "width") || !declares(frontend, "height")) return options;
+  if (!makes_picture_size(frontend)) return options;
   int64_t width = job.width, height = job.height;
   for (const auto& [name, dimensions] : job.shapes) {
     if (dimensions.size() != 4) continue;

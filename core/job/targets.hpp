@@ -35,6 +35,8 @@ std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job);
 // Error(usage) for an option that neither the frontend nor a target has.
 std::vector<std::pair<std::string, std::string>> frontend_options(const Job& job, const Manifest& frontend,
                                                                   const std::vector<ResolvedTarget>& targets);
+// Whether the frontend makes a network for a given size of pictures, so that nothing is left to pin. It may round the size.
+bool makes_picture_size(const Manifest& frontend);
 
 // "float32" or "int8": how `kind` (auto, float, quant, or a precision's own name) is spelled for a device. Throws Error(usage).
 std::string resolve_precision(const std::string& kind, const DeviceSpec& device, const std::string& target);

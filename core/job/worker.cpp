@@ -100,7 +100,7 @@ class Compilation {
 
     enter("shapes");
     pin_shapes(graph, job_.shapes);
-    pin_picture_size(graph, job_.width, job_.height);
+    if (!makes_picture_size(*frontend_)) pin_picture_size(graph, job_.width, job_.height);
     pin_open_batch(graph);
     infer_types(graph);
     if (job_.layout == "NHWC") {

@@ -348,6 +348,15 @@ bool call_layer(Trace& trace, const Module& module, const List& arguments, Value
   return call_layer(trace, module.class_name(), module, arguments, result);
 }
 
+std::string layer_names() {
+  std::vector<std::string_view> names;
+  for (const Entry& entry : layers) names.push_back(entry.name);
+  std::sort(names.begin(), names.end());
+  std::string list;
+  for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + std::string(name);
+  return list;
+}
+
 bool call_layer(Trace& trace, const std::string& name, const Module& module, const List& arguments, Value& result) {
   for (const Entry& entry : layers) {
     if (entry.name != name) continue;

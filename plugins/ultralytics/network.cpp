@@ -40,6 +40,15 @@ std::string python_dictionary(const std::vector<std::string>& names) {
   return text + "}";
 }
 
+bool describes(const WiringTable& wirings, std::string_view path) {
+  for (;;) {
+    if (wirings.contains(path)) return true;
+    const size_t dot = path.find('.');
+    if (dot == std::string_view::npos) return false;
+    path.remove_prefix(dot + 1);
+  }
+}
+
 // All classes that nothing describes, after a trace has stopped at the first of them.
 void find_unknown(const Checkpoint& checkpoint, const Module& module, const WiringTable& wirings, std::set<PickleId>& seen,
                   std::map<std::string, sdk::Diagnostic>& unknown, const std::string& path, int depth) {
@@ -48,7 +57,7 @@ void find_unknown(const Checkpoint& checkpoint, const Module& module, const Wiri
   // Of training, or asked for prompts: nothing that a compiled network computes.
   static constexpr std::string_view aside[] = {"RealNVP", "SAVPE", "Residual", "SwiGLUFFN"};
   if (std::find(std::begin(aside), std::end(aside), name) != std::end(aside)) return;
-  if (depth > 0 && full.rfind("torch.nn.", 0) != 0 && !is_head(module) && !wirings.contains(full) && !wirings.contains(name)) {
+  if (depth > 0 && full.rfind("torch.nn.", 0) != 0 && !is_head(module) && !describes(wirings, full)) {
     sdk::Diagnostic d;
     d.text = "modules of the class " + full + " are not known";
     d.node = path;
@@ -89,7 +98,8 @@ int64_t trained_size(const Checkpoint& checkpoint) {
              "say which size is meant with --option imgsz=N, or with --width and --height");
     return largest;
   }
-  return 640;
+  // What each of Ultralytics' tasks is trained with unless told.
+  return checkpoint.model().class_name().find("Classif") == std::string::npos ? 640 : 224;
 }
 
 std::vector<std::string> class_names(const Checkpoint& checkpoint, const Module& model) {

@@ -14,7 +14,7 @@ struct NetworkOptions {
   int64_t height = 0, width = 0;  // 0: as in training
 };
 
-// The image size that the network was trained with (train_args.imgsz), or 640.
+// The image size that the network was trained with (train_args.imgsz), or 640, or 224 of a classifier.
 int64_t trained_size(const Checkpoint& checkpoint);
 
 // The largest stride of the network, which height and width of its images must be multiples of: 32 where the checkpoint says nothing.

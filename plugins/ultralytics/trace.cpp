@@ -409,13 +409,15 @@ Value Trace::call(const Module& module, const std::string& name, const List& arg
   } depth(depth_);
   if (depth_ > most_depth) net.refuse(LATHE_FAILED, "modules are nested more than " + std::to_string(most_depth) + " deep");
   if (++steps_ > most_steps) net.refuse(LATHE_FAILED, "the network takes too many steps");
-  const std::string path = module.class_path(), short_name = module.class_name();
+  const std::string path = module.class_path();
   // A description of the full path first: a fork may redefine what it likes.
   auto wiring = table_.find(path);
   if (wiring == table_.end()) {
     Value result;
     if (call_layer(*this, module, arguments, result)) return result;
-    wiring = table_.find(short_name);
+    // Then by what the path ends in: the same repository may be installed as a package of another name.
+    for (size_t dot = path.find('.'); wiring == table_.end() && dot != std::string::npos; dot = path.find('.', dot + 1))
+      wiring = table_.find(path.substr(dot + 1));
   }
   if (wiring == table_.end()) {
     unknown_.emplace(path, net.path());

@@ -54,6 +54,8 @@ bool call_layer(Trace& trace, const Module& module, const List& arguments, Value
 // The same by the class's name, whatever class the module has: for those derived from one of torch.nn.
 bool call_layer(Trace& trace, const std::string& name, const Module& module, const List& arguments, Value& result);
 
+std::string layer_names();  // sorted, with commas
+
 // functions.cpp: the functions of descriptions. False: there is none of that name.
 bool is_function(const std::string& name);
 std::string function_names();  // sorted, with commas, for messages and the page about the language

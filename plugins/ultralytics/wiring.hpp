@@ -56,7 +56,7 @@ struct TextPlace {
 // Throws sdk::Failure(LATHE_USAGE) with the line and column in which the text is wrong.
 Wiring parse_wiring(std::string_view text, std::vector<std::string> inputs, std::string source, TextPlace place = {});
 
-// Descriptions by class name ("C2f") or full path ("ultralytics.nn.modules.block.C2f"); the path wins.
+// Descriptions by class name ("C2f") or by what the full path ends in ("block.C2f", "ultralytics.nn.modules.block.C2f"); the longest wins.
 using WiringTable = std::map<std::string, Wiring, std::less<>>;
 
 // Reads a YAML file (or the built-in text) of descriptions: `modules:` maps each class to its text, or to {inputs: [x, y], forward: text}. Later

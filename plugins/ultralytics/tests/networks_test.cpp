@@ -167,3 +167,47 @@ TEST_CASE("what a description does wrong is said with file, line and column") {
   CHECK(holds(with("return cat([y, transpose(y, 1, 2)], 1)"), "mine.yaml, class SPPF, line 5"));
   CHECK(holds(with("z = 1"), "returns nothing"));
 }
+
+TEST_CASE("the page about the language lists what there is") {
+  const std::string page = read(std::filesystem::path(DESCRIPTIONS_PAGE));
+  REQUIRE(!page.empty());
+  const auto named = [](std::string_view text) {
+    std::set<std::string> names;
+    for (size_t begin = text.find('`'); begin != std::string_view::npos; begin = text.find('`', begin)) {
+      const size_t end = text.find('`', begin + 1);
+      if (end == std::string_view::npos) break;
+      names.emplace(text.substr(begin + 1, end - begin - 1));
+      begin = end + 1;
+    }
+    return names;
+  };
+  const auto line_of = [&](std::string_view start) {
+    const size_t begin = page.find(start);
+    REQUIRE(begin != std::string::npos);
+    return std::string_view(page).substr(begin, page.find('\n', begin) - begin);
+  };
+  const auto listed = [](const std::string& list) {
+    std::set<std::string> names;
+    for (size_t begin = 0; begin < list.size();) {
+      const size_t end = std::min(list.find(", ", begin), list.size());
+      names.insert(list.substr(begin, end - begin));
+      begin = end + 2;
+    }
+    return names;
+  };
+  CHECK(named(line_of("Functions: ")) == listed(function_names()));
+  CHECK(named(line_of("Classes of torch.nn")) == listed(layer_names()));
+  CHECK(named(line_of("| heads |")) == listed(head_names()));
+  std::set<std::string> classes = listed(head_names());
+  for (const auto& [name, wiring] : known()) classes.insert(name);
+  CHECK(named(std::string_view(page).substr(page.find("| | classes |"))) == classes);
+}
+
+TEST_CASE("packages of another name") {
+  // The same class from a repository that was installed as a package: what the path ends in decides.
+  WiringTable table = known();
+  table.erase("models.common.Flatten");
+  CHECK(holds(complaint("pyramids.pt", table), "models.common.Flatten"));
+  read_wirings(table, "modules: {common.Flatten: \"return flatten(x, 1)\"}", "other.yaml");
+  CHECK(complaint("pyramids.pt", table) == "accepted");
+}
