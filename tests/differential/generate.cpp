@@ -185,7 +185,7 @@ std::optional<Attribute> draw_attribute(Draft& draft, const Operator& op, const 
       if (name == "to" || name == "dtype") return std::nullopt;
       return Attribute{random.between(0, 1)};
     case AttributeKind::real:
-      return Attribute{float(random.between(-8, 16)) / 8};
+      return Attribute{float(random.between(op.name == "Celu" ? 1 : -8, 16)) / 8};  // Celu divides by its alpha
     case AttributeKind::text:
       for (const TextChoice& t : text_choices())
         if (t.op_type == op.name && t.attribute == name) return Attribute{std::string(random.pick(t.choices))};
@@ -259,7 +259,7 @@ bool rounding_operator(std::string_view op_type) {
 // Infinities and NaN mean something to operators that look at each element alone, or only move it.
 bool takes_special_numbers(const Operator& op) {
   for (const std::string_view name : {"ArgMax", "ArgMin", "Cast", "CastLike", "GlobalMaxPool", "Hardmax", "MaxPool", "NonMaxSuppression", "Range",
-                                      "ReduceMax", "ReduceMin", "Resize", "Sign", "TopK", "Unique", "Upsample"})
+                                      "ReduceMax", "ReduceMin", "Resize", "ScatterElements", "ScatterND", "Sign", "TopK", "Unique", "Upsample"})
     if (op.name == name) return false;
   return exact_operator(op.name) || (op.inputs.size() == 1 && op.infer == infer::same_as_input);
 }

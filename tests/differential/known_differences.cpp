@@ -192,11 +192,20 @@ constexpr KnownDifference table[] = {
               (p.node.integer("is_causal", 0) || p.type(3) == DataType::boolean);
      },
      "of double and bfloat16 it runs as the standard's function body, whose causal mask is of float32, and which yields NaN where all is masked"},
+    {"Attention",
+     [](const Place& p) {
+       const bool flat = p.rank(0) == 3;
+       const auto steps = [&](size_t i) { return p.input(i) ? p.input(i)->dimensions[flat ? 1 : 2] : 0; };
+       return p.node.domain.empty() && p.node.integer("is_causal", 0) && p.input(4) && steps(0) == 1 && steps(1) > 1;
+     },
+     "one causal query behind a past sees the keys behind its own place too; in the standard key j counts where j <= past + i (its issue 29020)"},
     {"Binarizer", [](const Place& p) { return any_element(p.input(0), [](double x) { return std::isnan(x); }); }, "refuses NaN"},
     {"Cast*", [](const Place& p) { return to_few_bits(p) && any_element(p.input(0), is_half_way); },
      "to 4 and 2 bits rounds halves away from zero, where the standard rounds them to even"},
-    {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) >= DataType::bfloat16; },
-     "writes small floats with the digits of float32, where the standard's reference, NumPy, writes the fewest that name the number in its own type"},
+    {"Cast*",
+     [](const Place& p) { return result_type(p) == DataType::string && (p.type(0) >= DataType::bfloat16 || p.type(0) == DataType::float16); },
+     "writes halves and small floats with the digits of float32, where the standard's reference, NumPy, writes the fewest that name the number in "
+     "its own type"},
     {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) == DataType::boolean; },
      "writes 0 and 1, where the standard's reference, NumPy, writes False and True"},
     {"EmbedLayerNormalization", open_table, "its shape inference wants to see the dimensions of the tables"},

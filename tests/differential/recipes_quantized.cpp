@@ -93,6 +93,18 @@ bool integer_to_float(Recipe& r) {
   return true;
 }
 
+bool dynamic_to_float(Recipe& r) {
+  const DataType b = r.input_type(1);
+  const int64_t m = r.d.size(), n = r.d.size(), k = r.d.size(), stack = r.random.between(1, 3);
+  const Dims line = r.chance(50) ? Dims{n} : Dims{};
+  r.in(r.d.value(DataType::float32, r.chance(40) ? Dims{stack, m, k} : Dims{m, k}));
+  r.in(r.d.value(b, {k, n}));
+  r.in(scale(r, line));
+  r.in(r.chance(60) ? r.d.value(b, line) : none);
+  if (r.chance(50)) r.in(r.d.value(DataType::float32, {n}));
+  return true;
+}
+
 bool few_bits(Recipe& r) {
   const int64_t block = r.chance(50) ? 16 : 32, k = r.random.between(1, 3) * block, n = r.random.between(1, 5), blocks = k / block;
   r.in(r.d.value(DataType::float32, {r.random.between(1, 4), k}));
@@ -134,6 +146,7 @@ bool fused_conv(Recipe& r) {
 
 std::span<const NamedRecipe> quantized_recipes() {
   static const NamedRecipe table[] = {
+      {"DynamicQuantizeMatMul", dynamic_to_float, "com.microsoft"},
       {"FusedConv", fused_conv, "com.microsoft"},
       {"FusedMatMul", fused_matmul, "com.microsoft"},
       {"MatMulIntegerToFloat", integer_to_float, "com.microsoft"},

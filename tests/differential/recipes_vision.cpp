@@ -171,7 +171,7 @@ bool mel_weight_matrix(Recipe& r) {
   const auto real = [&](float x) { return r.d.constant(Tensor::of<float>(DataType::float32, {}, {&x, 1})); };
   const int64_t rate = r.random.pick<int64_t>({8000, 16000, 22050});
   r.in(r.d.integer(r.random.between(1, 20), t)), r.in(r.d.integer(r.random.between(16, 128), t)), r.in(r.d.integer(rate, t));
-  r.in(real(float(r.random.between(0, 300)))), r.in(real(float(rate) / 2 - float(r.random.between(0, 500))));
+  r.in(real(float(r.random.between(0, 300)))), r.in(real(float(rate) / 2 - float(r.random.between(100, 500))));
   return true;
 }
 
