@@ -60,7 +60,15 @@ std::span<const Operator> fused_convolution_operators() {
        infer_fused,
        kernels::fused_conv,
        kernels::conv_scratch},
-      {"com.microsoft", "NhwcFusedConv", {1}, inputs, {{"Y", "T"}}, {{"T", infer::floats()}}, attributes, infer_nhwc, kernels::nhwc_fused_conv},
+      {"com.microsoft",
+       "NhwcFusedConv",
+       {1},
+       inputs,
+       {{"Y", "T"}},
+       {{"T", {DataType::float16, DataType::float32}}},
+       attributes,
+       infer_nhwc,
+       kernels::nhwc_fused_conv},
   };
   return table;
 }

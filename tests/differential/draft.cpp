@@ -461,6 +461,7 @@ std::optional<Sample> Draft::finish(bool open_dimensions) {
     ++refusals[error.diagnostics.front().op_type + " (whole graph): " + error.diagnostics.front().text];
   }
   if (open_dimensions) {
+    Sample closed = copy(sample);
     for (const ValueId id : graph.inputs) {
       for (Dimension& d : *graph.value(id).type.shape)
         if (d.constant() && random.chance(40))
@@ -473,6 +474,7 @@ std::optional<Sample> Draft::finish(bool open_dimensions) {
       infer_types(graph);
     } catch (const Error& error) {
       ++refusals[error.diagnostics.front().op_type + " (open dimensions): " + error.diagnostics.front().text];
+      return closed;
     }
   }
   return copy(sample);

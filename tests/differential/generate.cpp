@@ -258,8 +258,9 @@ bool rounding_operator(std::string_view op_type) {
 
 // Infinities and NaN mean something to operators that look at each element alone, or only move it.
 bool takes_special_numbers(const Operator& op) {
-  for (const std::string_view name : {"ArgMax", "ArgMin", "Cast", "CastLike", "GlobalMaxPool", "Hardmax", "MaxPool", "NonMaxSuppression", "Range",
-                                      "ReduceMax", "ReduceMin", "Resize", "ScatterElements", "ScatterND", "Sign", "TopK", "Unique", "Upsample"})
+  for (const std::string_view name :
+       {"ArgMax", "ArgMin", "Cast", "CastLike", "DequantizeLinear", "GlobalMaxPool", "Hardmax", "MaxPool", "NonMaxSuppression", "Range", "ReduceMax",
+        "ReduceMin", "Resize", "ScatterElements", "ScatterND", "Sign", "TopK", "Unique", "Upsample"})
     if (op.name == name) return false;
   return exact_operator(op.name) || (op.inputs.size() == 1 && op.infer == infer::same_as_input);
 }
