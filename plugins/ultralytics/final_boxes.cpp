@@ -136,7 +136,8 @@ Tensor suppressed_rotated_boxes(Net& net, const Candidates& candidates, const He
         n.set("keepdims", 0);
       },
       LATHE_INT64);
-  const auto [scores, chosen] = largest(net, strongest, count);
+  const std::pair<Tensor, Tensor> best = largest(net, strongest, count);
+  const Tensor &scores = best.first, &chosen = best.second;
   const auto rows = [&](const Tensor& t) { return gather(net, rows_of(net, t), chosen, 0); };
   const Tensor boxes = rows(candidates.boxes), extra = rows(*candidates.extra);
   const Tensor label = gather(net, net.reshape(labels, {anchors}), chosen, 0);
