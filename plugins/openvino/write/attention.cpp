@@ -94,7 +94,48 @@ void attention(Step& s) {
   s.out(0, y);
 }
 
-constexpr Writer writers[] = {{"Attention", Means::decomposition, attention}};
+// Pairs of elements are turned by an angle that depends on the position: halves of the vector, or neighbours in it.
+void rotary(Step& s) {
+  const Wire given = s.in(0);
+  if (!given.has_rank() || given.rank() < 3) s.refuse("the rank of its data is not known");
+  const bool three = given.rank() == 3;
+  Wire x = given;  // [batch, steps, heads, size]
+  if (three) {
+    const int64_t heads = s.node.integer("num_heads", 0), width = (*given.dimensions)[2];
+    if (heads < 1 || width < 0 || width % heads != 0) s.refuse("the width of its data is not known, or its heads do not divide it");
+    x = s.make("Reshape", {given, s.indices({0, 0, heads, width / heads})}, {{"special_zero", "true"}},
+               std::vector<int64_t>{(*given.dimensions)[0], (*given.dimensions)[1], heads, width / heads});
+  } else {
+    x = s.transpose(given, {0, 2, 1, 3});
+  }
+  const int64_t size = (*x.dimensions)[3], part = s.node.integer("rotary_embedding_dim", 0);
+  if (size < 0) s.refuse("the size of its vectors is not known");
+  const int64_t turned = part > 0 ? part : size;
+  const Wire front = turned == size ? x : s.slice(x, {0}, {turned}, {1}, {3});
+  const auto angles = [&](size_t i) {
+    const Wire cache = s.in(i);
+    return s.unsqueeze(s.has(3) ? s.gather(cache, s.in(3), 0) : cache, {2});
+  };
+  const Wire cosine = angles(1), sine = angles(2);
+  const bool neighbours = s.node.integer("interleaved", 0) != 0;
+  const Wire a = neighbours ? s.slice(front, {0}, {turned}, {2}, {3}) : s.slice(front, {0}, {turned / 2}, {1}, {3});
+  const Wire b = neighbours ? s.slice(front, {1}, {turned}, {2}, {3}) : s.slice(front, {turned / 2}, {turned}, {1}, {3});
+  const auto times = [&](const Wire& u, const Wire& v) { return s.make("Multiply", {u, v}, {numpy}); };
+  const Wire real = s.make("Subtract", {times(cosine, a), times(sine, b)}, {numpy});
+  const Wire imaginary = s.make("Add", {times(sine, a), times(cosine, b)}, {numpy});
+  Wire y;
+  if (neighbours) {
+    const Wire both = s.concat({s.unsqueeze(real, {4}), s.unsqueeze(imaginary, {4})}, 4);
+    y = s.make("Reshape", {both, s.indices({0, 0, 0, turned})}, {{"special_zero", "true"}}, front.dimensions);
+  } else {
+    y = s.concat({real, imaginary}, 3);
+  }
+  if (turned != size) y = s.concat({y, s.slice(x, {turned}, {size}, {1}, {3})}, 3);
+  if (three) return s.out(0, s.make("Reshape", {y, s.indices({0, 0, -1})}, {{"special_zero", "true"}}, given.dimensions));
+  s.out(0, s.transpose(y, {0, 2, 1, 3}));
+}
+
+constexpr Writer writers[] = {{"Attention", Means::decomposition, attention}, {"RotaryEmbedding", Means::decomposition, rotary}};
 
 }  // namespace
 
