@@ -129,6 +129,7 @@ class Decoder {
 
   // Adds what the task knows beyond the box. `box`: centre and size.
   void finish(Detection& d, const float* box, const std::function<float(int64_t)>& extra) {
+    if (!std::all_of(box, box + 4, [](float v) { return std::isfinite(v); })) return;  // it is nowhere
     if (contract_.task == Task::rotated) {
       d.rotated = RotatedBox{box[0], box[1], box[2], box[3], extra(0)};
       d.box = enclosing(*d.rotated);

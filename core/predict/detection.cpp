@@ -1,9 +1,21 @@
 // See detection.hpp.
 #include "core/predict/detection.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace lathe {
+
+void sort_by_score(std::vector<Detection>& detections) {
+  std::vector<size_t> order(detections.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return detections[a].score != detections[b].score ? detections[a].score > detections[b].score : a < b; });
+  std::vector<Detection> sorted;
+  for (const size_t i : order) sorted.push_back(std::move(detections[i]));
+  detections = std::move(sorted);
+}
 
 Corners enclosing(const RotatedBox& box) {
   const float cosine = std::fabs(std::cos(box.angle)), sine = std::fabs(std::sin(box.angle));

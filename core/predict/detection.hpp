@@ -31,6 +31,9 @@ struct Detection {
   std::vector<float> mask;  // coefficients of the prototypes (masks.hpp)
 };
 
+// Surest first; those of one score keep their order.
+void sort_by_score(std::vector<Detection>& detections);
+
 Corners enclosing(const RotatedBox& box);
 // (x, y) of its corners, in turn.
 std::array<std::pair<float, float>, 4> corners_of(const RotatedBox& box);

@@ -27,6 +27,7 @@ class Canvas {
   }
 
   void line(float x0, float y0, float x1, float y1, Colour colour) {
+    if (!clip(x0, y0, x1, y1)) return;
     const auto steps = static_cast<int64_t>(std::ceil(std::max(std::fabs(x1 - x0), std::fabs(y1 - y0))));
     for (int64_t i = 0; i <= steps; ++i) {
       const float t = steps == 0 ? 0.0f : static_cast<float>(i) / static_cast<float>(steps);
@@ -36,7 +37,7 @@ class Canvas {
 
   // A square around a place, `size` pixels wide.
   void dot(float x, float y, int64_t size, Colour colour) {
-    const int64_t left = std::lround(x) - size / 2, top = std::lround(y) - size / 2;
+    const int64_t left = rounded(x) - size / 2, top = rounded(y) - size / 2;
     fill(left, top, left + size, top + size, colour);
   }
   void joint(float x, float y, Colour colour) { dot(x, y, line_ * 3, colour); }
@@ -45,8 +46,8 @@ class Canvas {
   void text(float x, float y, const std::string& words, Colour colour) {
     const std::vector<Glyph> glyphs = glyphs_of(words);
     const int64_t width = (static_cast<int64_t>(glyphs.size()) * (glyph_width + 1) + 1) * letter_, height = text_height();
-    const int64_t left = std::clamp<int64_t>(std::lround(x), 0, std::max<int64_t>(picture_.width - width, 0));
-    const int64_t top = std::clamp<int64_t>(std::lround(y) - height, 0, std::max<int64_t>(picture_.height - height, 0));
+    const int64_t left = std::clamp<int64_t>(rounded(x), 0, std::max<int64_t>(picture_.width - width, 0));
+    const int64_t top = std::clamp<int64_t>(rounded(y) - height, 0, std::max<int64_t>(picture_.height - height, 0));
     fill(left, top, left + width, top + height, colour);
     // Luma after ITU-R BT.601 decides between black and white letters.
     const bool bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140;
@@ -72,6 +73,28 @@ class Canvas {
   }
 
  private:
+  // Places far outside are all the same.
+  static int64_t rounded(float x) { return std::lround(std::clamp(x, -1e6f, 1e6f)); }
+
+  // Cuts a line down to the picture and a line's width around it (Liang and Barsky, 1984); false when nothing is left.
+  bool clip(float& x0, float& y0, float& x1, float& y1) const {
+    const double dx = double(x1) - double(x0), dy = double(y1) - double(y0), margin = double(line_);
+    double from = 0, to = 1;
+    const double p[4] = {-dx, dx, -dy, dy};
+    const double q[4] = {double(x0) + margin, double(picture_.width) + margin - double(x0), double(y0) + margin,
+                         double(picture_.height) + margin - double(y0)};
+    for (size_t i = 0; i < 4; ++i) {
+      if (p[i] == 0 && q[i] < 0) return false;
+      if (p[i] < 0) from = std::max(from, q[i] / p[i]);
+      if (p[i] > 0) to = std::min(to, q[i] / p[i]);
+    }
+    if (!(from <= to)) return false;
+    const double x = double(x0), y = double(y0);
+    x0 = static_cast<float>(x + from * dx), y0 = static_cast<float>(y + from * dy);
+    x1 = static_cast<float>(x + to * dx), y1 = static_cast<float>(y + to * dy);
+    return true;
+  }
+
   Colour* pixel(int64_t x, int64_t y) { return reinterpret_cast<Colour*>(&picture_.rgb[static_cast<size_t>((y * picture_.width + x) * 3)]); }
 
   Picture& picture_;

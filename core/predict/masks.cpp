@@ -21,7 +21,7 @@ Between between(double place, int64_t length) {
   return {first, std::min(first + 1, length - 1), static_cast<float>(inside - double(first))};
 }
 
-int64_t nearest_pixel(float place, int64_t length) { return std::clamp<int64_t>(std::llrint(place), 0, length); }
+int64_t nearest_pixel(float place, int64_t length) { return std::llrint(std::clamp(place, 0.0f, static_cast<float>(length))); }
 
 }  // namespace
 

@@ -41,9 +41,16 @@ std::vector<std::pair<int64_t, float>> surest_classes(const Tensor& tensor) {
   if (tensor.type != DataType::float32 || tensor.size() < 1 || tensor.dimensions.empty() || tensor.dimensions.back() != tensor.size())
     throw Error(Code::failed, "the classifier's output is no row of probabilities", "`lathe run` writes the bare output");
   const std::span<const float> values = tensor.as<float>();
+  const auto sureness = [&](int64_t i) {  // what is no number comes last
+    const float value = values[static_cast<size_t>(i)];
+    return std::isnan(value) ? -INFINITY : value;
+  };
   std::vector<int64_t> order(values.size());
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return values[static_cast<size_t>(a)] > values[static_cast<size_t>(b)]; });
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    const float first = sureness(a), second = sureness(b);
+    return first != second ? first > second : a < b;
+  });
   std::vector<std::pair<int64_t, float>> list;
   for (size_t i = 0; i < std::min<size_t>(order.size(), 5); ++i) list.emplace_back(order[i], values[static_cast<size_t>(order[i])]);
   return list;
@@ -93,7 +100,7 @@ Prediction Predictor::interpret(const std::vector<Datum>& outputs, Surface input
   Candidates candidates = decode(contract_, named, input.width, input.height, options.confidence, options.classes);
   std::vector<Detection>& found = candidates.detections;
   if (candidates.suppressed) {
-    std::stable_sort(found.begin(), found.end(), [](const Detection& a, const Detection& b) { return a.score > b.score; });
+    sort_by_score(found);
     if (found.size() > static_cast<size_t>(options.most)) found.resize(static_cast<size_t>(options.most));
   } else {
     found = suppress(std::move(found), {options.overlap, options.most, options.agnostic});

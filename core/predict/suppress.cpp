@@ -42,7 +42,7 @@ float probabilistic_overlap(const RotatedBox& p, const RotatedBox& q) {
 }
 
 std::vector<Detection> suppress(std::vector<Detection> detections, const SuppressOptions& options) {
-  std::stable_sort(detections.begin(), detections.end(), [](const Detection& a, const Detection& b) { return a.score > b.score; });
+  sort_by_score(detections);
   if (detections.size() > most_candidates) detections.resize(most_candidates);
   const bool rotated = !detections.empty() && detections.front().rotated;
   // Where each box lies once classes are apart.

@@ -64,6 +64,14 @@ TEST_CASE("a head with anchors multiplies scores by objectness, and objectness a
   check_box(found[0], 8, 16, 12, 24);
 }
 
+TEST_CASE("what is nowhere is not found, and what has no score neither") {
+  const std::vector<NamedOutput> outputs = {
+      {"output0", tensor({1, 5, 6}, {NAN, 1, 1, 1, 1, 1, 1, INFINITY, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0.9f, 0.9f, NAN, 0.9f, 0, 0})}};
+  Contract c = contract(Task::detect, 1);
+  c.head = Head::decoded;
+  CHECK(decoded(c, outputs).size() == 1);
+}
+
 TEST_CASE("queries hold boxes in parts of the input") {
   const std::vector<NamedOutput> outputs = {{"output0", tensor({1, 2, 7}, {0.5f, 0.5f, 0.25f, 0.5f, 0.1f, 0.8f, 0.3f, 0, 0, 0, 0, 0.1f, 0, 0})}};
   const Candidates found = decode(contract(Task::detect, 3), outputs, 64, 32, 0.25f, {});

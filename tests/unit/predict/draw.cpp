@@ -47,6 +47,9 @@ TEST_CASE("nothing is drawn beyond the picture") {
   turned.rotated = RotatedBox{5, 5, 400, 2, 0.5f};
   turned.box = enclosing(*turned.rotated);
   draw(picture, one(turned), {});
+  turned.rotated = RotatedBox{1e30f, -1e30f, 1e30f, 1e25f, 1};
+  turned.box = enclosing(*turned.rotated);
+  draw(picture, one(turned), {});
   CHECK(picture.rgb.size() == 300);
 }
 
