@@ -231,7 +231,8 @@ Value grid_sample(const Call& c) {
 // 2017): sines and cosines of the first, then of the second index of a grid of width x height places, a quarter of the channels each.
 Value sine_positions(const Call& c) {
   const int64_t width = c.integer(0, "width", 0), height = c.integer(1, "height", 0), channels = c.integer(2, "channels", 0);
-  if (width < 1 || height < 1 || channels < 4 || channels % 4 || width * height > (1 << 20) || channels > 65536)
+  const auto fits = [](int64_t n) { return n >= 1 && n <= 65536; };
+  if (!fits(width) || !fits(height) || !fits(channels) || channels % 4 || width * height * channels > (int64_t(1) << 26))
     c.net.refuse(LATHE_FAILED, "in a module's description, sine_positions() wants a size and channels by fours");
   const int64_t quarter = channels / 4;
   std::vector<float> values;

@@ -269,8 +269,13 @@ Outputs trace_head(Trace& trace, const Module& head, const std::string& name, co
     outputs.tensors = {{"output0", trace.call(head, "", trace.net.concat(inputs.features, 1))}};
     return outputs;
   }
-  for (const Tensor& f : inputs.features)
+  int64_t places = 0;
+  for (const Tensor& f : inputs.features) {
     if (f.rank() != 4) trace.net.refuse(LATHE_FAILED, "the head wants images as its inputs");
+    places += f.shape[2] * f.shape[3];
+  }
+  // A picture of 8192x8192 at a stride of 4 has half of that; decoding writes some numbers for each place.
+  if (places > (int64_t(1) << 23)) trace.net.refuse(LATHE_FAILED, "the head would look at " + std::to_string(places) + " places of the picture");
   if (class_name == "RTDETRDecoder") return trace_decoder_head(trace, head, inputs, options);
   if (head.class_path().rfind("models.", 0) == 0 || head.child("m")) return trace_anchor_head(trace, head, inputs, options);
   return Head(trace, head, inputs, options).run();

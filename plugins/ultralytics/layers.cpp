@@ -176,9 +176,10 @@ Value group_norm(const Layer& l) {
   const int64_t groups = l.module.integer("num_groups", 1);
   if (x.rank() < 2 || groups < 1 || x.shape[1] % groups) l.net.refuse(LATHE_FAILED, "a GroupNorm has groups that do not fit its input");
   const Tensor flat = l.net.reshape(x, {x.shape[0], groups, -1});
-  const size_t group = static_cast<size_t>(flat.shape[2]);
-  const Tensor normal = l.net.node("LayerNormalization", {flat, l.net.floats("ones", {flat.shape[2]}, std::vector<float>(group, 1.0f))}, flat.shape,
-                                   [&](sdk::NodeData& n) { n.set("epsilon", static_cast<float>(l.module.real("eps", 1e-5))); });
+  const Tensor centred = l.net.binary("Sub", flat, l.net.reduce("ReduceMean", flat, {2}, true));
+  const Tensor variance = l.net.reduce("ReduceMean", l.net.binary("Mul", centred, centred), {2}, true);
+  const Tensor spread = l.net.unary("Sqrt", l.net.binary("Add", variance, l.net.scalar(static_cast<float>(l.module.real("eps", 1e-5)))));
+  const Tensor normal = l.net.binary("Div", centred, spread);
   Tensor y = l.net.reshape(normal, x.shape);
   std::vector<int64_t> along(x.shape.size() - 1, 1);
   along[0] = x.shape[1];

@@ -413,7 +413,7 @@ Tensor Net::adaptive_pool(const std::string& op_type, const Tensor& x, int64_t h
   // A window is a rectangle, so rows and columns may be taken one after the other.
   for (const auto& [along, count] : {std::pair{2, height}, std::pair{3, width}}) {
     const int64_t size = y.shape[static_cast<size_t>(along)];
-    if (count < 1) refuse(LATHE_FAILED, "an adaptive pooling wants at least one window");
+    if (count < 1 || count > 1024) refuse(LATHE_FAILED, "an adaptive pooling wants 1 to 1024 windows, not " + std::to_string(count));
     if (size == count) continue;
     std::vector<Tensor> windows;
     for (int64_t i = 0; i < count; ++i)

@@ -166,6 +166,9 @@ TEST_CASE("what a description does wrong is said with file, line and column") {
   CHECK(holds(with("return y @ y % y"), "does not work on tensors"));
   CHECK(holds(with("return cat([y, transpose(y, 1, 2)], 1)"), "mine.yaml, class SPPF, line 5"));
   CHECK(holds(with("z = 1"), "returns nothing"));
+  // What would take more memory than any network does.
+  CHECK(holds(with("return adaptive_max_pool2d(y, [5000, 1])"), "1 to 1024 windows"));
+  CHECK(holds(with("return y + sine_positions(65536, 65536, 4)"), "sine_positions() wants"));
 }
 
 TEST_CASE("the page about the language lists what there is") {
