@@ -164,8 +164,22 @@ class Found final : public Plugins {
                      [](Plugin& p, const Head& h, lathe_string s) { return p.frontend()->recognise(h.bytes.data(), h.bytes.size(), h.size, s); });
   }
   Plugin* find_executor(const std::string& path) override {
-    return recognise("executor/1", path, "no installed plugin runs this artifact",
-                     [](Plugin& p, const Head& h, lathe_string s) { return p.executor()->recognise(h.bytes.data(), h.bytes.size(), h.size, s); });
+    try {
+      return recognise("executor/1", path, "no installed plugin runs this artifact",
+                       [](Plugin& p, const Head& h, lathe_string s) { return p.executor()->recognise(h.bytes.data(), h.bytes.size(), h.size, s); });
+    } catch (const Error& unknown) {
+      const Plugin* reader = nullptr;
+      try {
+        reader = find_frontend(path);
+      } catch (const Error&) {  // no model either: the first sentence stands
+      }
+      if (!reader) throw;
+      Diagnostic d;
+      d.text = "this is a model, not something compiled from one";
+      d.location = path;
+      d.hint = "compile it first: lathe compile " + path;
+      throw Error(unknown.code, std::move(d));
+    }
   }
   Plugin* find_inspector(const std::string& path) override {
     return recognise("inspector/1", path, "",

@@ -361,6 +361,7 @@ class Arrays(Base):
                 self.assertAlmostEqual(document["outputs"][0]["max"], 3.0)
         numpy.save(self.folder / "double.npy", values.astype(numpy.float64))
         self.assert_fails(self.lathe("run", self.files["artifact"], "--input", "double.npy", fault="none"), 1, "expected float[1,3,4,5]", "found double[1,3,4,5]")
+        self.assert_fails(self.lathe("run", self.files["model"], "--input", "plain.npy", fault="none"), 1, "this is a model, not something compiled", "lathe compile")
 
 
 class Stages(Base):
