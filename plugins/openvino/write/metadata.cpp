@@ -6,7 +6,7 @@
 namespace lathe::openvino {
 namespace {
 
-// The order in which Ultralytics writes them; others follow in their own.
+// The order in which Ultralytics writes them; others follow by name.
 constexpr std::string_view known_keys[] = {"description", "author", "date",  "version", "license", "docs",     "stride",
                                            "task",        "batch",  "imgsz", "names",   "args",    "channels", "end2end"};
 
@@ -83,7 +83,8 @@ std::string metadata_yaml(const sdk::GraphView& graph) {
   for (size_t i = 0; i < graph.get().property_count; ++i)
     list.emplace_back(sdk::view(graph.get().properties[i].key), sdk::view(graph.get().properties[i].value));
   const auto position = [](const std::string& key) { return std::find(std::begin(known_keys), std::end(known_keys), key) - std::begin(known_keys); };
-  std::stable_sort(list.begin(), list.end(), [&](const auto& a, const auto& b) { return position(a.first) < position(b.first); });
+  std::sort(list.begin(), list.end(),
+            [&](const auto& a, const auto& b) { return std::pair(position(a.first), a.first) < std::pair(position(b.first), b.first); });
   std::string yaml;
   for (const auto& [key, value] : list)
     if (!key.empty()) yaml += yaml_value(key) + ": " + yaml_value(value) + "\n";

@@ -1,5 +1,6 @@
 // Resizing and sampling pictures, and what detectors end in.
 #include <algorithm>
+#include <cstring>
 
 #include "families.hpp"
 
@@ -44,7 +45,8 @@ void resize(Step& s) {
   std::vector<int64_t> left;
   if (known_scales) {
     for (size_t i = 0; i < axes.size(); ++i) {
-      const float scale = known_scales->as<float>()[i];
+      float scale = 0;
+      std::memcpy(&scale, static_cast<const char*>(known_scales->data()) + 4 * i, 4);
       if (scale == 1) continue;
       left.push_back(axes[i]);
       numbers.push_back(scale);
