@@ -85,6 +85,7 @@ class Decoder {
     }
     if (!rows) refuse("[1, values, places] was expected");
     if (!contract_.anchors.empty() && d[2] > 5 + extra) return with_anchors(t, d[2] - 5 - extra);
+    if (contract_.head == Head::decoded && !contract_.end_to_end && d[1] > 4 + extra) return decoded(t, d[1] - 4 - extra);
     if (named > 0) {
       if (d[1] == 4 + named + extra) return decoded(t, named);
       if (d[2] == 5 + named + extra) return with_anchors(t, named);
@@ -105,13 +106,11 @@ class Decoder {
 
   bool wanted(int64_t label) const { return classes_.empty() || classes_.contains(label); }
 
+  void consider_every_class(const Place& place, int64_t classes) {
+    for (int64_t c = 0; c < classes; ++c)
+      if (const float s = place.score(c); s > confidence_ && wanted(c)) add(place, c, s);
+  }
   void consider(const Place& place, int64_t classes) {
-    // Without suppression every class that is sure enough counts, as choosing the best scores of all places does.
-    if (contract_.end_to_end && contract_.head == Head::raw) {
-      for (int64_t c = 0; c < classes; ++c)
-        if (const float s = place.score(c); s > confidence_ && wanted(c)) add(place, c, s);
-      return;
-    }
     int64_t best = 0;
     float score = place.score(0);
     for (int64_t c = 1; c < classes; ++c)
@@ -213,6 +212,7 @@ class Decoder {
                              : contract_.task == Task::pose    ? "keypoints"
                              : contract_.task == Task::rotated ? "angles"
                                                                : nullptr;
+    size_t places = 0;
     for (int scale = 0;; ++scale) {
       const std::string number = std::to_string(scale);
       const Tensor *boxes = find("boxes" + number), *scores = find("scores" + number);
@@ -224,6 +224,7 @@ class Decoder {
       if (extra_name && (!extras || extras->dimensions.size() != 4 || extras->dimensions[2] != d[2] || extras->dimensions[3] != d[3]))
         refuse(extra_name + number + " is missing, or has another size than the boxes");
       const int64_t bins = d[1] / 4, cells = d[2] * d[3];
+      places += static_cast<size_t>(cells);
       const float stride = static_cast<float>(height_) / static_cast<float>(d[2]);
       for (int64_t i = 0; i < cells; ++i) {
         const auto at = [&](const Tensor& t, int64_t channel) { return t.as<float>()[static_cast<size_t>(channel * cells + i)]; };
@@ -241,9 +242,18 @@ class Decoder {
           b[2] = side[0] + side[2], b[3] = side[1] + side[3];
           for (int k = 0; k < 4; ++k) b[k] *= stride;
         };
-        consider({box, [&](int64_t c) { return sigmoid(at(*scores, c)); }, extra}, s[1]);
+        const Place place = {box, [&](int64_t c) { return sigmoid(at(*scores, c)); }, extra};
+        // Without suppression the best scores of all places and classes are chosen, no more than there are places.
+        if (contract_.end_to_end) {
+          consider_every_class(place, s[1]);
+        } else {
+          consider(place, s[1]);
+        }
       }
     }
+    if (!contract_.end_to_end || result_.detections.size() <= places) return;
+    sort_by_score(result_.detections);
+    result_.detections.resize(places);
   }
   float raw_extra(float value, int64_t e, float x, float y, float stride) const {
     if (contract_.task == Task::rotated) return contract_.angles_in_radians ? value : (sigmoid(value) - 0.25f) * std::numbers::pi_v<float>;
