@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "edgetpu.hpp"
 #include "file.hpp"
 #include "metadata.hpp"
 
@@ -31,13 +32,16 @@ std::vector<std::pair<std::string, std::string>> attached(const sdk::GraphView& 
 sdk::BackendInfo Backend::info() {
   sdk::BackendInfo info;
   info.runtime = "TFLITE";
-  info.devices = {{"CPU", "any processor, by TensorFlow Lite's interpreter", {"float32", "float16", "int8", "mixed"}}};
+  info.devices = {{"CPU", "any processor, by TensorFlow Lite's interpreter", {"float32", "float16", "int8", "mixed"}},
+                  {"EDGETPU", "Google's Edge TPU, by its compiler edgetpu_compiler 16", {"int8"}}};
   info.emits = {"model"};
   info.options = {{"weights",
                    LATHE_OPTION_CHOICE,
                    "auto",
                    "How weights of floating point nodes are held: as the precision says, as float16, or as int8 with the input quantised as it runs.",
-                   {"auto", "float32", "float16", "dynamic-range"}}};
+                   {"auto", "float32", "float16", "dynamic-range"}},
+                  {"allow-cpu", LATHE_OPTION_INT, "0", "EDGETPU: how many operators may stay on the processor."},
+                  {"compiler", LATHE_OPTION_PATH, "", "EDGETPU: edgetpu_compiler, or the folder it lies in; looked for when empty."}};
   return info;
 }
 
@@ -45,6 +49,11 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request) : ho
   const std::string_view weights = request.settings.text("weights");
   if (weights == "float16" || (weights == "auto" && request.precision == "float16")) settings_.weights = Weights::float16;
   if (weights == "dynamic-range") settings_.weights = Weights::int8;
+  edgetpu_ = request.device == "EDGETPU";
+  settings_.static_shapes = settings_.integer_only = edgetpu_;
+  compiler_ = request.settings.text("compiler");
+  allow_cpu_ = request.settings.integer("allow-cpu");
+  if (allow_cpu_ < 0) throw sdk::Failure(LATHE_USAGE, "allow-cpu is a number of operators, and there are none less than 0");
 }
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
@@ -75,7 +84,11 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   const std::vector<std::string> labels = parse_names(graph.property("names"));
   model.metadata.push_back({"TFLITE_METADATA", write_metadata(model.subgraphs[0], stem_, !labels.empty())});
   const std::string name = stem_ + ".tflite";
-  const std::string bytes = write_model(model);
+  std::string bytes = write_model(model);
+  if (edgetpu_) {
+    host_.progress("edgetpu_compiler");
+    bytes = compile_for_edgetpu(host_, stem_, bytes, compiler_, allow_cpu_);
+  }
   output.write(name, bytes);
   const auto files = attached(graph, labels);
   if (!files.empty()) output.write(name, write_archive(files, bytes.size()));

@@ -18,6 +18,9 @@ class Backend {
   sdk::Host host_;
   std::string stem_;
   LowerSettings settings_;
+  bool edgetpu_ = false;
+  std::string compiler_;  // the person's edgetpu_compiler; empty: looked for
+  int64_t allow_cpu_ = 0;
 };
 
 }  // namespace lathe::tflite

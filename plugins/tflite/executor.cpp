@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <lathe/mapped_file.hpp>
 
@@ -46,7 +47,12 @@ int32_t onnx_type_of_runtime(int32_t type) {
 
 int Executor::recognise(const sdk::FileHead& head) { return has_identifier({reinterpret_cast<const char*>(head.bytes), head.size}) ? 90 : 0; }
 
-const char* Executor::obstacle(std::string_view) {
+const char* Executor::obstacle(std::string_view path) {
+  std::error_code none;
+  if (std::filesystem::is_regular_file(path, none)) {
+    const sdk::MappedFile file{std::string(path)};
+    if (file.bytes().find("edgetpu-custom-op") != std::string_view::npos) return "it is for the Edge TPU, which runs it with a library of its own";
+  }
   static std::string& why = *new std::string();
   return find_runtime(why) ? nullptr : why.c_str();
 }
@@ -73,8 +79,10 @@ Executor::Executor(const sdk::Host&, const sdk::LoadRequest& request) : path_(re
   runtime_->options_set_error_reporter(options_.get(), keep_what_is_said, &said_);
   interpreter_ = {runtime_->interpreter_create(model_.get(), options_.get()), closer};
   if (!interpreter_) fail("does not take the model");
-  allocate();
   const Subgraph& graph = model.subgraphs[0];
+  bool open = false;
+  for (const int32_t i : graph.inputs) open |= !graph.tensors[static_cast<size_t>(i)].signature.empty();
+  if (!open) allocate();  // with open dimensions only a run knows the shapes
   const auto describe = [&](const std::vector<int32_t>& list, auto add) {
     for (const int32_t i : list) {
       const Tensor& t = graph.tensors[static_cast<size_t>(i)];
@@ -89,13 +97,14 @@ Executor::Executor(const sdk::Host&, const sdk::LoadRequest& request) : path_(re
 }
 
 void Executor::allocate() {
+  allocated_ = true;
   if (runtime_->allocate(interpreter_.get()) != 0) fail("cannot prepare the model");
 }
 
 void Executor::run(sdk::Run& run) {
   const int32_t inputs = runtime_->input_count(interpreter_.get());
   if (run.input_count() != static_cast<size_t>(inputs)) throw sdk::Failure(LATHE_USAGE, "the model has " + std::to_string(inputs) + " inputs");
-  bool resized = false;
+  bool resized = !allocated_;
   for (int32_t i = 0; i < inputs; ++i) {
     const RuntimeTensor* tensor = runtime_->input(interpreter_.get(), i);
     std::vector<int> wanted;

@@ -31,6 +31,7 @@ class Executor {
 
   const Runtime* runtime_ = nullptr;
   std::string path_, said_;
+  bool allocated_ = false;
   std::unique_ptr<RuntimeModel, Closer> model_;
   std::unique_ptr<RuntimeOptions, Closer> options_;
   std::unique_ptr<RuntimeInterpreter, Closer> interpreter_;

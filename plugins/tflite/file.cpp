@@ -96,15 +96,20 @@ class Reader {
     if (t.shape.size() > most_rank)
       refuse(whose + " has too many dimensions", "at most " + std::to_string(most_rank), std::to_string(t.shape.size()));
     uint64_t elements = 1;
+    bool empty = false;
     for (const int32_t d : t.shape) {
       if (d < -1) refuse(whose + " has a negative dimension", {}, std::to_string(d));
-      if (d > 0 && elements > most_elements / static_cast<uint64_t>(d)) refuse(whose + " has too many elements");
-      elements *= static_cast<uint64_t>(d < 0 ? 1 : d);
+      const auto e = static_cast<uint64_t>(d < 1 ? 1 : d);  // an extent of 0 must not hide what the others come to
+      if (elements > most_elements / e) refuse(whose + " has too many elements");
+      elements *= e;
+      empty |= d == 0;
     }
+    if (empty) elements = 0;
     if (!t.signature.empty() && t.signature.size() != t.shape.size())
       refuse(whose + " has a shape signature of another rank", std::to_string(t.shape.size()), std::to_string(t.signature.size()));
-    for (const int32_t d : t.signature)
-      if (d < -1) refuse(whose + " has a negative dimension", {}, std::to_string(d));
+    for (size_t i = 0; i < t.signature.size(); ++i)
+      if (t.signature[i] != -1 && t.signature[i] != t.shape[i])
+        refuse(whose + " has a shape signature that says another shape", {}, std::to_string(t.signature[i]));
     if (from.quantization()) t.quantization = read(*from.quantization(), t, whose);
     t.bytes = data(from.buffer(), whose);
     t.constant = !t.bytes.empty();

@@ -37,33 +37,96 @@ void lower_cast(Lowering& l, const Work& w) {
   l.define(w.out(), l.cast(x, to), order);
 }
 
+struct Limits {
+  double low, high;
+};
+Limits limits_of(const Lowering& l, Type type) {
+  switch (type) {
+    case Type::int8:
+      return {-128, 127};
+    case Type::uint8:
+      return {0, 255};
+    case Type::int16:
+      return {-32768, 32767};
+    case Type::uint16:
+      return {0, 65535};
+    default:
+      l.refuse(std::string("the format quantises to no ") + name(type));
+  }
+}
+
+// Scale or zero point beside the data, held in `order`: a number, or one per element along the axis.
+Expression parameter(Lowering& l, const Work& w, size_t i, const Order& order) {
+  const Extents& e = l.extents(w.in(i));
+  if (e.size() == 1 && e[0] != 1) {
+    int64_t axis = w.node.integer("axis", 1);
+    if (axis < 0) axis += static_cast<int64_t>(order.size());
+    Extents wide(order.size(), 1);
+    wide[static_cast<size_t>(axis)] = e[0];
+    return {&l, l.cast(l.in_order(l.reshaped(w.in(i), wide), order), Type::float32)};
+  }
+  if (e.size() > 1) l.refuse("the format has no scales per block");
+  return {&l, l.cast(l.reshape(l.plain(w.in(i)), {}), Type::float32)};
+}
+
+// What QUANTIZE and DEQUANTIZE say, in floating point: for scales that are computed, for types and axes that they have not.
+void quantize_by_formula(Lowering& l, const Work& w) {
+  const Type type = l.type(w.out());
+  const Limits limits = limits_of(l, type);
+  const Order order = l.order_of(w.in(0));
+  const Expression x{&l, l.in_order(w.in(0), order)};
+  if (l.type_of(x.tensor) != Type::float32) l.refuse("the format's QUANTIZE takes float32");
+  Expression y = (x / parameter(l, w, 1, order)).call("ROUND");
+  if (w.has(2)) y = y + parameter(l, w, 2, order);
+  l.define(w.out(), l.cast(minimum(maximum(y, limits.low), limits.high).tensor, type), order);
+}
+
+bool has_quantize(const Quantization& q, Type type) {
+  return q.present() && !q.per_axis() && (type == Type::int8 || type == Type::uint8 || (type == Type::int16 && q.zero_point() == 0));
+}
+
 // Beside the integers that stand between two of these, where lowering.cpp has taken the node in the middle: floats become integers here.
 void lower_quantize(Lowering& l, const Work& w) {
   const Quantization& q = l.value(w.out()).quantization;
-  const Type type = l.type(w.out());
-  if (!q.present()) l.refuse("its scale or zero point is computed, and the format holds constants there");
-  if (w.node.integer("block_size", 0)) l.refuse("the format has no scales per block");
-  if (type != Type::int8 && type != Type::uint8 && type != Type::int16) l.refuse(std::string("the format's QUANTIZE makes no ") + name(type));
-  if (type == Type::int16 && q.zero_point() != 0) l.refuse("the format's int16 has a zero point of 0");
+  if (!has_quantize(q, l.type(w.out()))) return quantize_by_formula(l, w);
   if (l.type(w.in(0)) != Type::float32) l.refuse("the format's QUANTIZE takes float32");
   const Order order = l.order_of(w.in(0));
   const int32_t x = l.in_order(w.in(0), order);
-  const int32_t y = l.result(w.out(), order);
-  if (q.per_axis()) {
-    Tensor& t = l.main().tensors[static_cast<size_t>(y)];
-    t.quantization.axis = held_axis(order, q.axis);
-  }
-  l.emit("QUANTIZE", {x}, {y});
+  l.emit("QUANTIZE", {x}, {l.result(w.out(), order)});
 }
 
-// Made where a float is asked for; here only what would never be asked for is looked at.
+// DEQUANTIZE is made where a float is asked for, if one is; here what needs the formula.
 void lower_dequantize(Lowering& l, const Work& w) {
-  if (l.is_constant(w.out())) return;
-  l.in_order(w.out(), l.order_of(w.out()));
+  if (l.is_constant(w.out()) || has_quantize(l.value(w.in(0)).quantization, l.type(w.in(0)))) return;
+  if (l.type(w.out()) != Type::float32) l.refuse("the format dequantises to float32 only");
+  const Order order = l.order_of(w.in(0));
+  Expression y{&l, l.cast(l.in_order(w.in(0), order), Type::float32)};
+  if (w.has(2)) y = y - parameter(l, w, 2, order);
+  l.define(w.out(), (y * parameter(l, w, 1, order)).tensor, order);
 }
 
-const LowerRule rules[] = {{"Cast", lower_cast},       {"CastLike", lower_cast},     {"DequantizeLinear", lower_dequantize},
-                           {"Dropout", lower_dropout}, {"Identity", lower_identity}, {"QuantizeLinear", lower_quantize}};
+// Scale and zero point from the range that the values have when it runs.
+void lower_dynamic_quantize(Lowering& l, const Work& w) {
+  const Order order = l.order_of(w.in(0));
+  const Expression x{&l, l.in_order(w.in(0), order)};
+  const Order axes = identity(order.size());
+  const Expression low = minimum(x.with(l.reduce("REDUCE_MIN", x.tensor, axes, false)), 0),
+                   high = maximum(x.with(l.reduce("REDUCE_MAX", x.tensor, axes, false)), 0);
+  const Expression scale = (high - low) / 255;
+  const Expression zero = minimum(maximum(((-low) / scale).call("ROUND"), 0), 255);
+  const Expression y = minimum(maximum((x / scale).call("ROUND") + zero, 0), 255);
+  l.define(w.out(0), l.cast(y.tensor, Type::uint8), order);
+  l.define(w.out(1), scale.tensor, {});
+  l.define(w.out(2), l.cast(zero.tensor, Type::uint8), {});
+}
+
+const LowerRule rules[] = {{"Cast", lower_cast},
+                           {"CastLike", lower_cast},
+                           {"DequantizeLinear", lower_dequantize},
+                           {"DynamicQuantizeLinear", lower_dynamic_quantize},
+                           {"Dropout", lower_dropout},
+                           {"Identity", lower_identity},
+                           {"QuantizeLinear", lower_quantize}};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "expression.hpp"
 #include "window.hpp"
 
 namespace lathe::tflite {
@@ -318,7 +319,9 @@ void lower_conv_transpose(Lowering& l, const Work& w) {
   l.alias(w.out(), l.reshaped(wide_out, out));
 }
 
-constexpr LowerRule rules[] = {{"Conv", lower_conv}, {"ConvTranspose", lower_conv_transpose}};
+void lower_conv_integer(Lowering& l, const Work& w) { integer_product(l, w, lower_conv); }
+
+constexpr LowerRule rules[] = {{"Conv", lower_conv}, {"ConvInteger", lower_conv_integer}, {"ConvTranspose", lower_conv_transpose}};
 
 }  // namespace
 

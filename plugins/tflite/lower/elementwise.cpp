@@ -27,6 +27,8 @@ Type computed_in(const Lowering& l, const Kernel& k, Type type) {
   const bool narrow = type == Type::int8 || type == Type::uint8 || type == Type::int16 || type == Type::uint16;
   if (narrow && takes(Type::int32)) return Type::int32;
   if ((narrow || type == Type::uint32) && takes(Type::int64)) return Type::int64;
+  // Quotients of int64 are of places and extents, which the format itself counts in 31 bits.
+  if (type == Type::int64 && k.tflite == "DIV") return Type::int32;
   l.refuse("the runtime's " + std::string(k.tflite) + " has no kernel for " + name(type));
 }
 

@@ -52,4 +52,39 @@ inline Expression polynomial(Expression x, std::initializer_list<double> coeffic
   return sum;
 }
 
+// Integers less their zero point (absent: LATHE_NONE), as a float32 value: what integer products multiply. A constant stays one.
+inline uint32_t without_zero_point(Lowering& l, uint32_t id, uint32_t zero) {
+  const auto numbers = l.numbers(id);
+  const auto zeros = zero == LATHE_NONE ? std::vector<double>{0} : l.numbers(zero).value_or(std::vector<double>());
+  if (numbers && !zeros.empty()) {
+    if (zeros.size() != 1 && (l.rank(id) < 1 || static_cast<int64_t>(zeros.size()) != l.extents(id)[0]))
+      l.refuse("its zero points lie along an axis that is not the first");
+    std::vector<float> floats;
+    for (size_t i = 0; i < numbers->size(); ++i)
+      floats.push_back(static_cast<float>((*numbers)[i] - zeros[zeros.size() == 1 ? 0 : i / (numbers->size() / zeros.size())]));
+    return l.new_constant(l.value(id).name + "_float", l.extents(id), std::move(floats));
+  }
+  const Order order = l.order_of(id);
+  Expression x{&l, l.cast(l.in_order(id, order), Type::float32)};
+  if (zero != LATHE_NONE) {
+    int64_t count = 1;
+    for (const int64_t e : l.extents(zero)) count *= e;
+    if (count != 1) l.refuse("its zero points are computed, one per row");
+    x = x - x.with(l.cast(l.reshape(l.plain(zero), {}), Type::float32));
+  }
+  const uint32_t made = l.new_value(l.value(id).name + "_float", Type::float32, l.extents(id));
+  l.define(made, x.tensor, order);
+  return made;
+}
+
+// An integer product as one of floats: `lower` gets the node on float values, and its result becomes int32 again. Exact up to 24 bits.
+inline void integer_product(Lowering& l, const Work& w, LowerFunction lower) {
+  Work floats = w;
+  floats.inputs = {without_zero_point(l, w.in(0), w.in(2)), without_zero_point(l, w.in(1), w.in(3))};
+  floats.outputs = {l.new_value(l.value(w.out()).name + "_float", Type::float32, l.extents(w.out()))};
+  lower(l, floats);
+  const Order order = l.order_of(floats.out());
+  l.define(w.out(), l.cast(l.unary("ROUND", l.in_order(floats.out(), order)), Type::int32), order);
+}
+
 }  // namespace lathe::tflite

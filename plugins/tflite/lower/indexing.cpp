@@ -58,35 +58,73 @@ void lower_gather_nd(Lowering& l, const Work& w) {
   l.define(w.out(), l.make("GATHER_ND", {x, at}, l.type_of(x), l.extents(w.out())), identity(l.rank(w.out())));
 }
 
-// Along an axis, other places for every element: all coordinates are written out.
+// Along an axis, other places for every element: each is counted in the flat data.
 void lower_gather_elements(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0));
   int axis = static_cast<int>(w.node.integer("axis", 0));
   if (axis < 0) axis += static_cast<int>(rank);
-  const Extents e = l.extents(w.in(1));
-  for (const int64_t d : e)
-    if (d < 0) l.refuse("the shape of its indices is not known, and the format gathers element by element with coordinates");
-  const int32_t x = l.plain(w.in(0));
-  const int32_t at = l.cast(indices_of(l, w.in(1), l.extents(w.in(0))[static_cast<size_t>(axis)]), Type::int32);
-  Extents column = e;
-  column.push_back(1);
-  int64_t count = 1;
-  for (const int64_t d : e) count *= d;
-  std::vector<int32_t> columns;
-  int64_t inner = count;
+  const Extents e = l.extents(w.in(1)), data = l.extents(w.in(0));
+  int64_t count = 1, elements = 1, stride = 1;
+  for (size_t i = 0; i < rank; ++i) {
+    if (e[i] < 0 || data[i] < 0) l.refuse("its shapes are not known, and places are counted in the flat data");
+    count *= e[i];
+    elements *= data[i];
+    if (static_cast<int>(i) > axis) stride *= data[i];
+  }
+  if (elements > INT32_MAX) l.refuse("its data has more elements than the format's indices count");
+  // Where each element's line begins.
+  std::vector<int32_t> begin(static_cast<size_t>(count), 0);
+  int64_t inner = count, step = elements;
   for (size_t i = 0; i < rank; ++i) {
     inner /= std::max<int64_t>(e[i], 1);
-    if (static_cast<int>(i) == axis) {
-      columns.push_back(l.reshape(at, column));
-      continue;
-    }
-    std::vector<int32_t> places;
-    for (int64_t p = 0; p < count; ++p) places.push_back(static_cast<int32_t>(p / inner % e[i]));
-    columns.push_back(l.constant<int32_t>(Type::int32, column, std::move(places), {}, "coordinates"));
+    step /= std::max<int64_t>(data[i], 1);
+    if (static_cast<int>(i) == axis) continue;
+    for (int64_t p = 0; p < count; ++p) begin[static_cast<size_t>(p)] += static_cast<int32_t>(p / inner % e[i] * step);
   }
-  column.back() = static_cast<int64_t>(rank);
-  const int32_t all = rank == 1 ? columns[0] : l.make("CONCATENATION", columns, Type::int32, column, {{"axis", static_cast<double>(rank), {}}});
-  l.define(w.out(), l.make("GATHER_ND", {x, all}, l.type_of(x), e), identity(rank));
+  const int32_t at = l.reshape(l.cast(indices_of(l, w.in(1), data[static_cast<size_t>(axis)]), Type::int32), {count});
+  const Expression place = Expression{&l, at} * static_cast<double>(stride);
+  const Expression all = place + place.with(l.constant<int32_t>(Type::int32, {count}, std::move(begin), {}, "lines"));
+  const int32_t flat = l.reshape(l.plain(w.in(0)), {elements});
+  const int32_t y = l.make("GATHER", {flat, all.tensor}, l.type(w.in(0)), {count}, {{"axis", 0, {}}});
+  l.define(w.out(), l.reshape(y, e), identity(rank));
+}
+
+// What is above or below a diagonal, by a mask.
+void lower_trilu(Lowering& l, const Work& w) {
+  const Extents e = l.extents(w.in(0));
+  const auto k = w.has(1) ? l.integers(w.in(1)) : std::vector<int64_t>{0};
+  if (!k || k->empty()) l.refuse("its diagonal is computed");
+  const int64_t rows = e[e.size() - 2], columns = e.back();
+  if (rows < 0 || columns < 0) l.refuse("its extents are not known, and the format has no triangles");
+  const bool upper = w.node.integer("upper", 1) != 0;
+  std::vector<uint8_t> mask;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) mask.push_back(upper ? c - r >= (*k)[0] : c - r <= (*k)[0]);
+  const int32_t x = l.plain(w.in(0));
+  for (const int64_t d : e)
+    if (d == 0) return l.define(w.out(), x, identity(e.size()));
+  const int32_t inside = l.constant<uint8_t>(Type::boolean, {rows, columns}, std::move(mask), {}, "triangle");
+  if (e.size() > 4) l.refuse("the runtime's SELECT_V2 broadcasts over at most four axes");
+  l.define(w.out(), l.select(inside, x, l.filled(l.type_of(x), {}, 0)), identity(e.size()));
+}
+
+void lower_eye_like(Lowering& l, const Work& w) {
+  const Extents e = l.extents(w.out());
+  if (e[0] < 0 || e[1] < 0) l.refuse("its extents are not known");
+  const int64_t k = w.node.integer("k", 0);
+  const int32_t zero = l.filled(l.type(w.out()), e, 0);
+  Tensor& t = l.main().tensors[static_cast<size_t>(zero)];
+  std::string bytes(t.bytes);
+  const size_t width = element_bytes(t.type);
+  const int32_t one = l.filled(t.type == Type::float32 ? Type::float32 : t.type, {1}, 1);
+  const std::string unit(l.main().tensors[static_cast<size_t>(one)].bytes);
+  for (int64_t r = 0; r < e[0]; ++r)
+    if (r + k >= 0 && r + k < e[1]) bytes.replace(static_cast<size_t>(r * e[1] + r + k) * width, width, unit);
+  auto kept = std::make_shared<const std::string>(std::move(bytes));
+  Tensor& made = l.main().tensors[static_cast<size_t>(zero)];
+  made.bytes = *kept;
+  made.owner = kept;
+  l.define(w.out(), zero, identity(2));
 }
 
 void lower_shape(Lowering& l, const Work& w) {
@@ -118,9 +156,11 @@ void lower_one_hot(Lowering& l, const Work& w) {
   at = l.cast(at, Type::int64);
   const Expression i{&l, at};
   at = select(less(i, 0), i + (*depth)[0], i).tensor;
+  int64_t axis = w.node.integer("axis", -1);
+  if (axis < -1) axis += static_cast<int64_t>(l.rank(w.out()));
   l.define(w.out(),
            l.make("ONE_HOT", {at, l.int_scalar(static_cast<int32_t>((*depth)[0])), on, off}, type, l.extents(w.out()),
-                  {{"axis", static_cast<double>(w.node.integer("axis", -1)), {}}}),
+                  {{"axis", static_cast<double>(axis), {}}}),
            identity(l.rank(w.out())));
 }
 
@@ -174,7 +214,9 @@ void lower_scatter_nd(Lowering& l, const Work& w) {
   l.define(w.out(), l.select(there, written, l.plain(w.in(0))), identity(data.size()));
 }
 
-const LowerRule rules[] = {{"ConstantOfShape", lower_constant_of_shape},
+const LowerRule rules[] = {{"EyeLike", lower_eye_like},
+                           {"Trilu", lower_trilu},
+                           {"ConstantOfShape", lower_constant_of_shape},
                            {"Gather", lower_gather},
                            {"GatherElements", lower_gather_elements},
                            {"GatherND", lower_gather_nd},

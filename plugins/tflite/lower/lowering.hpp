@@ -147,6 +147,7 @@ class Lowering {
   void lower_quantized(Work work);
   void finish_outputs();
   void give_up(const sdk::NodeView& node, const std::string& reason);
+  int32_t without_numbers(int32_t tensor, const Extents& extents);
   int32_t constant_in_order(uint32_t id, const Order& order);
   bool folded(uint32_t id) const;  // a DequantizeLinear of constants
 

@@ -88,7 +88,7 @@ void lower_gemm(Lowering& l, const Work& w) {
 // The Add behind a product that is its bias and nothing else.
 std::optional<sdk::NodeView> bias_node(const Lowering& l, const Work& w) {
   const uint32_t out = w.node.output(0);
-  if (w.quantized || !l.has_single_use(out)) return std::nullopt;
+  if (w.quantized || w.out() != out || !l.has_single_use(out)) return std::nullopt;
   const sdk::NodeView user = l.graph().node(l.users(out)[0]);
   if (!user.is("Add")) return std::nullopt;
   const uint32_t other = user.input(0) == out ? user.input(1) : user.input(0);
@@ -140,7 +140,9 @@ void lower_matmul(Lowering& l, const Work& w) {
   l.define(w.out(), l.reshape(product, l.extents(w.out())), identity(l.rank(w.out())));
 }
 
-const LowerRule rules[] = {{"Gemm", lower_gemm}, {"MatMul", lower_matmul}};
+void lower_matmul_integer(Lowering& l, const Work& w) { integer_product(l, w, lower_matmul); }
+
+const LowerRule rules[] = {{"Gemm", lower_gemm}, {"MatMulInteger", lower_matmul_integer}, {"MatMul", lower_matmul}};
 
 }  // namespace
 

@@ -21,7 +21,29 @@ void lower_reshape(Lowering& l, const Work& w) {
     l.alias(w.out(), w.in(0));
     return;
   }
-  if (open > 1) l.refuse("more than one of its dimensions is open, and a RESHAPE of the format leaves one");
+  if (open > 1 && w.node.is("Reshape") && w.has(1) && !l.is_constant(w.in(1)) && !w.quantized) {  // the shape is there when it runs
+    int32_t shape = l.cast(l.plain(w.in(1)), Type::int32);
+    if (!w.node.integer("allowzero", 0) && to.size() <= l.rank(w.in(0))) {  // a zero takes the input's extent over
+      const int32_t own = l.make("SHAPE", {l.plain(w.in(0))}, Type::int32, {static_cast<int64_t>(l.rank(w.in(0)))},
+                                 {{"out_type", static_cast<double>(Type::int32), {}}});
+      const int32_t zero = l.compare("EQUAL", shape, l.filled(Type::int32, {}, 0));
+      shape = l.select(zero, l.slice(own, {0}, {static_cast<int64_t>(to.size())}), shape);
+    }
+    return l.define(w.out(), l.make("RESHAPE", {l.plain(w.in(0)), shape}, l.type(w.in(0)), to, {}, quantization(l, w)), identity(to.size()));
+  }
+  if (const auto shape = l.integers(w.in(1)); open > 1 && w.node.is("Reshape") && shape && !w.node.integer("allowzero", 0)) {
+    // A zero takes the input's extent over, which is looked up when it runs.
+    const int32_t x = l.plain(w.in(0)), extents = l.make("SHAPE", {x}, Type::int32, {static_cast<int64_t>(l.rank(w.in(0)))},
+                                                         {{"out_type", static_cast<double>(Type::int32), {}}});
+    std::vector<int32_t> parts;
+    for (size_t i = 0; i < shape->size(); ++i) {
+      const int64_t e = (*shape)[i];
+      parts.push_back(e == 0 ? l.slice(extents, {static_cast<int64_t>(i)}, {1}) : l.constant<int32_t>(Type::int32, {1}, {static_cast<int32_t>(e)}));
+    }
+    const int32_t wanted =
+        parts.size() == 1 ? parts[0] : l.make("CONCATENATION", parts, Type::int32, {static_cast<int64_t>(parts.size())}, {{"axis", 0, {}}});
+    return l.define(w.out(), l.make("RESHAPE", {x, wanted}, l.type(w.in(0)), to, {}, quantization(l, w)), identity(to.size()));
+  }
   l.alias(w.out(), l.reshaped(w.in(0), to));
 }
 

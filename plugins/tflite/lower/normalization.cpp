@@ -14,12 +14,8 @@ void lower_softmax(Lowering& l, const Work& w) {
   if (axis < 0) axis += static_cast<int>(rank);
   Order order = l.order_of(w.in(0));
   if (order.back() != axis) {
-    const Extents& e = l.extents(w.in(0));
-    Order moved = order;
-    moved.erase(std::find(moved.begin(), moved.end(), axis));
-    moved.push_back(axis);
-    (void)e;
-    order = moved;
+    order.erase(std::find(order.begin(), order.end(), axis));
+    order.push_back(axis);
   }
   int32_t x = l.in_order(w.in(0), order);
   if (!w.quantized && l.type_of(x) != Type::float32)
@@ -100,7 +96,6 @@ void lower_layer_normalization(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0));
   int axis = static_cast<int>(w.node.integer("axis", -1));
   if (axis < 0) axis += static_cast<int>(rank);
-  if (w.out(1) != LATHE_NONE || w.out(2) != LATHE_NONE) l.refuse("its mean and deviation are asked for, which are not made here");
   const Order order = identity(rank);
   const Expression x{&l, l.plain(w.in(0))};
   std::vector<int> axes;
@@ -112,6 +107,8 @@ void lower_layer_normalization(Lowering& l, const Work& w) {
   } else {
     const Normalized n = normalized(x, axes, epsilon);
     y = n.centered * n.factor;
+    if (w.out(1) != LATHE_NONE) l.define(w.out(1), mean(x, axes).tensor, order);
+    if (w.out(2) != LATHE_NONE) l.define(w.out(2), n.factor.tensor, order);
   }
   if (w.has(1)) y = y * x.with(l.broadcastable(w.in(1), order));
   if (w.has(2)) y = y + x.with(l.broadcastable(w.in(2), order));
@@ -158,6 +155,24 @@ void lower_lp_normalization(Lowering& l, const Work& w) {
   l.define(w.out(), (x / select(greater(norm, 0), norm, norm + 1)).tensor, order);
 }
 
+// One where the first of the greatest is, along one axis.
+void lower_hardmax(Lowering& l, const Work& w) {
+  only_float(l, w);
+  const size_t rank = l.rank(w.in(0));
+  int axis = static_cast<int>(w.node.integer("axis", -1));
+  if (axis < 0) axis += static_cast<int>(rank);
+  const int64_t depth = l.extents(w.in(0))[static_cast<size_t>(axis)];
+  if (depth < 0) l.refuse("the extent of its axis is not known");
+  Extents e = l.extents(w.in(0));
+  e.erase(e.begin() + axis);
+  const int32_t place =
+      l.make("ARG_MAX", {l.plain(w.in(0)), l.int_scalar(axis)}, Type::int32, e, {{"output_type", static_cast<double>(Type::int32), {}}});
+  l.define(w.out(),
+           l.make("ONE_HOT", {place, l.int_scalar(static_cast<int32_t>(depth)), l.scalar(1), l.scalar(0)}, Type::float32, l.extents(w.out()),
+                  {{"axis", static_cast<double>(axis), {}}}),
+           identity(rank));
+}
+
 void lower_lrn(Lowering& l, const Work& w) {
   only_float(l, w);
   if (l.rank(w.in(0)) != 4) l.refuse("the format's LOCAL_RESPONSE_NORMALIZATION takes four axes");
@@ -175,6 +190,7 @@ void lower_lrn(Lowering& l, const Work& w) {
 
 const LowerRule rules[] = {{"BatchNormalization", lower_batch_normalization},
                            {"GroupNormalization", lower_group_normalization},
+                           {"Hardmax", lower_hardmax},
                            {"InstanceNormalization", lower_instance_normalization},
                            {"LRN", lower_lrn},
                            {"LayerNormalization", lower_layer_normalization},

@@ -1,5 +1,6 @@
 // Reductions along axes, running sums, places of the greatest, the first of a sorted order.
 #include <algorithm>
+#include <limits>
 
 #include "expression.hpp"
 
@@ -65,6 +66,15 @@ void lower_reduce(Lowering& l, const Work& w) {
   if (type == Type::int8 || type == Type::uint8 || type == Type::int16 || type == Type::uint16) in = Type::int32;
   if (in != Type::float32 && in != Type::int32 && in != Type::int64)
     l.refuse(std::string("the runtime's reductions have no kernel for ") + name(type));
+  for (const int64_t e : l.extents(w.in(0))) {
+    if (e != 0 || in != Type::float32) continue;  // over nothing: what changes nothing
+    const double none = n.is("ReduceProd")                                                     ? 1
+                        : n.is("ReduceMin")                                                    ? std::numeric_limits<float>::infinity()
+                        : n.is("ReduceMax") || n.is("ReduceLogSum") || n.is("ReduceLogSumExp") ? -std::numeric_limits<float>::infinity()
+                        : n.is("ReduceMean")                                                   ? std::numeric_limits<float>::quiet_NaN()
+                                                                                               : 0;
+    return l.define(w.out(), l.filled(type, permute(l.extents(w.out()), to), none), to);
+  }
   const Expression x{&l, l.cast(from, in)};
   const auto over = [&](std::string_view name, Expression e) { return nothing ? e : reduced(name, e, held, keep); };
   Expression y = x;

@@ -15,8 +15,7 @@ struct Axis {
 // Where an output element lies in the input, by ONNX's coordinate_transformation_mode.
 double place(const Axis& a, int64_t x, std::string_view mode, double roi_start, double roi_end) {
   const double at = static_cast<double>(x);
-  const double out = std::floor(static_cast<double>(a.in) * a.scale);
-  if (mode == "align_corners") return a.out == 1 ? 0 : at * static_cast<double>(a.in - 1) / static_cast<double>(a.out - 1);
+  if (mode == "align_corners") return a.out == 1 ? 0 : at * static_cast<double>(a.in - 1) / (static_cast<double>(a.in) * a.scale - 1);
   if (mode == "asymmetric") return at / a.scale;
   if (mode == "pytorch_half_pixel") return a.out > 1 ? (at + 0.5) / a.scale - 0.5 : 0;
   if (mode == "half_pixel_symmetric") {
@@ -28,7 +27,6 @@ double place(const Axis& a, int64_t x, std::string_view mode, double roi_start, 
     return a.out > 1 ? roi_start * static_cast<double>(a.in - 1) +
                            at * (roi_end - roi_start) * static_cast<double>(a.in - 1) / static_cast<double>(a.out - 1)
                      : 0.5 * (roi_start + roi_end) * static_cast<double>(a.in - 1);
-  (void)out;
   return (at + 0.5) / a.scale - 0.5;
 }
 
@@ -67,7 +65,7 @@ Row weights_of(const Axis& a, double at, const sdk::NodeView& node) {
   for (auto i = static_cast<int64_t>(std::floor(at - reach)); i <= static_cast<int64_t>(std::ceil(at + reach)); ++i) {
     const double v = weight(at - static_cast<double>(i));
     const bool outside = i < 0 || i >= a.in;
-    if (v == 0 || (outside && (exclude || antialias))) continue;
+    if (v == 0 || (outside && exclude)) continue;
     row[static_cast<size_t>(std::clamp<int64_t>(i, 0, a.in - 1))] += v;
     sum += v;
   }
@@ -112,6 +110,45 @@ int32_t along(Lowering& l, int32_t x, size_t axis, const std::vector<Row>& matri
   return l.transpose(y, inverse(order));
 }
 
+// Height and width are open and grow by whole factors: the size is computed when it runs. Whether the format's operator does the same is
+// seen on extents made up for the purpose, since the places do not depend on them.
+bool resize_open(Lowering& l, const Work& w) {
+  const sdk::NodeView& n = w.node;
+  const auto scales = w.has(2) ? l.numbers(w.in(2)) : std::nullopt;
+  const std::string_view mode = n.text("mode", "nearest"), transform = n.text("coordinate_transformation_mode", "half_pixel");
+  if (l.rank(w.in(0)) != 4 || !scales || mode == "cubic" || transform == "align_corners" || transform == "tf_crop_and_resize") return false;
+  std::vector<double> factors(4, 1);
+  const auto axes = n.integers("axes", {0, 1, 2, 3});
+  for (size_t i = 0; i < axes.size() && i < scales->size(); ++i) factors[static_cast<size_t>(axes[i] < 0 ? axes[i] + 4 : axes[i])] = (*scales)[i];
+  if (factors[0] != 1 || factors[1] != 1) return false;
+  for (const double f : factors)
+    if (f != std::floor(f) || f < 1) return false;
+  constexpr int64_t made_up = 11;
+  for (const bool half : {false, true}) {
+    bool equal = true;
+    for (size_t i = 2; i < 4; ++i) {
+      const Axis a{made_up, made_up * static_cast<int64_t>(factors[i]), factors[i]};
+      for (int64_t x = 0; x < a.out && equal; ++x) {
+        const double at = place(a, x, transform, 0, 1);
+        if (mode == "nearest")
+          equal = nearest_of_format(a, x, false, half) == std::clamp<int64_t>(nearest(at, n.text("nearest_mode", "round_prefer_floor")), 0, a.in - 1);
+        else
+          equal = close(bilinear_of_format(a, x, false, half), weights_of(a, at, n));
+      }
+    }
+    if (!equal) continue;
+    const Order order = channels_last(4);
+    const int32_t x = l.in_order(w.in(0), order);
+    const int32_t shape = l.make("SHAPE", {x}, Type::int32, {4}, {{"out_type", static_cast<double>(Type::int32), {}}});
+    const int32_t by = l.constant<int32_t>(Type::int32, {2}, {static_cast<int32_t>(factors[2]), static_cast<int32_t>(factors[3])});
+    const int32_t size = l.binary("MUL", l.slice(shape, {1}, {2}), by);
+    l.emit(mode == "nearest" ? "RESIZE_NEAREST_NEIGHBOR" : "RESIZE_BILINEAR", {x, size}, {l.result(w.out(), order)}).options = {
+        {"align_corners", 0, {}}, {"half_pixel_centers", half ? 1.0 : 0.0, {}}};
+    return true;
+  }
+  return false;
+}
+
 void lower_resize(Lowering& l, const Work& w) {
   const sdk::NodeView& n = w.node;
   const size_t rank = l.rank(w.in(0));
@@ -119,6 +156,7 @@ void lower_resize(Lowering& l, const Work& w) {
   for (size_t i = 0; i < rank; ++i)
     if (in[i] < 0 || out[i] < 0) {
       if (in[i] == out[i] && i < 2) continue;  // open, and not resized
+      if (resize_open(l, w)) return;
       l.refuse("the extents it resizes from or to are not known, and the format's are settled before");
     }
   const std::string_view mode = n.text("mode", "nearest"), transform = n.text("coordinate_transformation_mode", "half_pixel");
@@ -127,6 +165,7 @@ void lower_resize(Lowering& l, const Work& w) {
     for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
   for (int64_t& a : axes) a = a < 0 ? a + static_cast<int64_t>(rank) : a;
   const auto scales = w.has(2) ? l.numbers(w.in(2)) : std::nullopt, roi = w.has(1) ? l.numbers(w.in(1)) : std::nullopt;
+  if (!w.has(3) && !scales) l.refuse("its scales are computed, and the places it reads with them");
   std::vector<Axis> all(rank);
   std::vector<double> roi_start(rank, 0), roi_end(rank, 1);
   for (size_t i = 0; i < rank; ++i) all[i] = {in[i], out[i], in[i] > 0 ? static_cast<double>(out[i]) / static_cast<double>(in[i]) : 1};
@@ -134,6 +173,17 @@ void lower_resize(Lowering& l, const Work& w) {
     const auto axis = static_cast<size_t>(axes[i]);
     if (scales && scales->size() == axes.size()) all[axis].scale = (*scales)[i];
     if (roi && roi->size() == 2 * axes.size()) roi_start[axis] = (*roi)[i], roi_end[axis] = (*roi)[i + axes.size()];
+  }
+  const std::string_view policy = n.text("keep_aspect_ratio_policy", "stretch");
+  if (w.has(3) && policy != "stretch") {
+    const auto sizes = l.integers(w.in(3));
+    if (!sizes || sizes->size() != axes.size()) l.refuse("the sizes it resizes to are computed");
+    double common = policy == "not_larger" ? 1e30 : 0;
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const double ratio = static_cast<double>((*sizes)[i]) / static_cast<double>(in[static_cast<size_t>(axes[i])]);
+      common = policy == "not_larger" ? std::min(common, ratio) : std::max(common, ratio);
+    }
+    for (const int64_t axis : axes) all[static_cast<size_t>(axis)].scale = common;
   }
   if (transform == "tf_crop_and_resize") {
     for (size_t i = 0; i < rank; ++i)

@@ -487,6 +487,31 @@ int32_t Lowering::make(std::string_view label, std::vector<int32_t> inputs, Type
   return out;
 }
 
+// Axes of extent 1 come and go without the others being named, so these may be open.
+int32_t Lowering::without_numbers(int32_t tensor, const Extents& extents) {
+  const Extents from = extents_of(tensor);
+  Extents longer_from, longer_to;
+  std::vector<int32_t> ones;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (from[i] == 1)
+      ones.push_back(static_cast<int32_t>(i));
+    else
+      longer_from.push_back(from[i]);
+  }
+  for (const int64_t e : extents)
+    if (e != 1) longer_to.push_back(e);
+  if (longer_from != longer_to) refuse("more than one dimension is open, and a RESHAPE of the format leaves one");
+  int32_t made = tensor;
+  if (!ones.empty()) made = make("SQUEEZE", {made}, type_of(tensor), longer_from, {{"squeeze_dims", 0, ones}}, quantization_of(tensor));
+  Extents now = longer_from;
+  for (size_t i = 0; i < extents.size(); ++i) {
+    if (extents[i] != 1) continue;
+    now.insert(now.begin() + static_cast<std::ptrdiff_t>(i), 1);
+    made = make("EXPAND_DIMS", {made, int_scalar(static_cast<int32_t>(i))}, type_of(tensor), now, {}, quantization_of(tensor));
+  }
+  return made;
+}
+
 int32_t Lowering::reshape(int32_t tensor, const Extents& extents) {
   if (extents_of(tensor) == extents) return tensor;
   size_t open = 0;
@@ -495,7 +520,7 @@ int32_t Lowering::reshape(int32_t tensor, const Extents& extents) {
     open += e < 0;
     shape.push_back(static_cast<int32_t>(e));
   }
-  if (open > 1) refuse("a RESHAPE of the format leaves at most one dimension open");
+  if (open > 1) return without_numbers(tensor, extents);
   return make("RESHAPE", {tensor, ints(shape)}, type_of(tensor), extents, {{"new_shape", 0, shape}}, quantization_of(tensor));
 }
 
@@ -544,7 +569,7 @@ int32_t Lowering::cast(int32_t tensor, Type type) {
   const Type from = type_of(tensor);
   if (from == type) return tensor;
   for (const Type t : {from, type})
-    if (t == Type::float16 || t == Type::float64 || t == Type::string || element_bytes(t) == 0)
+    if (t == Type::float16 || t == Type::float64 || t == Type::uint64 || t == Type::string || element_bytes(t) == 0)
       refuse(std::string("the runtime's CAST takes no ") + name(t));
   return make("CAST", {tensor}, type, extents_of(tensor),
               {{"in_data_type", static_cast<double>(from), {}}, {"out_data_type", static_cast<double>(type), {}}});

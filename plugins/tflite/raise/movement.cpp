@@ -82,6 +82,7 @@ void split(Raising& r, const Operator& op) {
   const int axis = axis_of(r, axes[0], r.rank(x));
   std::vector<int64_t> sizes;
   for (const int32_t out : op.outputs) {
+    if (r.rank(out) != r.rank(x)) r.refuse("its parts are of another rank");
     sizes.push_back(r.extents(out)[static_cast<size_t>(axis)]);
     if (sizes.back() < 0) r.refuse("the extents of its parts are open");
   }
@@ -106,7 +107,10 @@ void slice(Raising& r, const Operator& op) {
   const auto begin = constant(r, op.input(1), "where it begins"), size = constant(r, op.input(2), "its size");
   if (begin.size() != r.rank(x) || size.size() != r.rank(x)) r.refuse("its beginnings or sizes are not one per axis");
   std::vector<int64_t> end;
-  for (size_t i = 0; i < begin.size(); ++i) end.push_back(size[i] < 0 ? INT64_MAX : begin[i] + size[i]);
+  for (size_t i = 0; i < begin.size(); ++i) {
+    if (begin[i] < 0 || begin[i] > INT32_MAX || size[i] > INT32_MAX) r.refuse("where it begins or how much it takes is out of bounds");
+    end.push_back(size[i] < 0 ? INT64_MAX : begin[i] + size[i]);
+  }
   const Order order = r.order_of(x);
   r.define(op.outputs[0], sliced(r, r.in_order(x, order), begin, end, std::vector<int64_t>(begin.size(), 1), order), order);
 }
@@ -118,6 +122,9 @@ void strided_slice(Raising& r, const Operator& op) {
   if (op.integer("ellipsis_mask") || op.integer("new_axis_mask")) r.refuse("an ellipsis or a new axis within a slice is not read");
   if (begin.size() > r.rank(x) || end.size() != begin.size() || steps.size() != begin.size())
     r.refuse("its beginnings, ends and strides do not fit together");
+  for (const std::vector<int64_t>* list : std::initializer_list<const std::vector<int64_t>*>{&begin, &end, &steps})
+    for (const int64_t v : *list)
+      if (v < INT32_MIN || v > INT32_MAX) r.refuse("where it begins or ends is out of bounds");
   if (op.number("offset") != 0)
     for (size_t i = 0; i < begin.size(); ++i) end[i] += begin[i];
   const Order order = r.order_of(x);
@@ -237,7 +244,10 @@ void space_to_batch(Raising& r, const Operator& op) {
   const bool to_batch = name_of(op) == "SPACE_TO_BATCH_ND";
   const int32_t x = op.input(0), out = op.outputs[0];
   const auto block = constant(r, op.input(1), "its block"), edges = constant(r, op.input(2), "its padding");
-  if (r.rank(x) != 4 || block.size() != 2 || edges.size() != 4) r.refuse("it is of no image");
+  if (r.rank(x) != 4 || r.rank(out) != 4 || block.size() != 2 || edges.size() != 4) r.refuse("it is of no image");
+  for (const auto* list : {&block, &edges})
+    for (const int64_t v : *list)
+      if (v < 0 || v > (1 << 20)) r.refuse("its block or padding is out of bounds");
   const Extents in = r.extents(x), to = r.extents(out);
   for (const Extents* e : {&in, &to})
     for (const int64_t d : *e)

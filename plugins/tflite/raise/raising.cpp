@@ -302,6 +302,7 @@ uint32_t Raising::activate(uint32_t value, Activation activation) {
 }
 
 void Raising::define(int32_t index, uint32_t value, const Order& order, Activation activation) {
+  if (order.size() != rank(index)) refuse("its output '" + tensor(index).name + "' is of another rank than what it makes");
   value = activate(value, activation);
   if (is_quantized(index)) {
     const Tensor& t = tensor(index);
@@ -322,6 +323,7 @@ void Raising::raise(const Operator& op) {
     if (info && info->name == "CUSTOM") refuse("the operator is custom: what it computes is known only to the runtime it was made for");
     refuse("there is no counterpart of the operator");
   }
+  if (op.outputs.empty() || op.inputs.empty()) refuse("it has no inputs or no outputs");
   rule->raise(*this, op);
 }
 

@@ -22,7 +22,11 @@ class Raising {
   // Throws sdk::Failure with one diagnostic per operator that has no counterpart.
   sdk::GraphBuilder run();
 
-  const Tensor& tensor(int32_t index) const { return graph().tensors[static_cast<size_t>(index)]; }
+  // Throws where the operator lacks that input.
+  const Tensor& tensor(int32_t index) const {
+    if (index < 0) refuse("an input or output that it needs is absent");
+    return graph().tensors[static_cast<size_t>(index)];
+  }
   Extents extents(int32_t index) const;
   size_t rank(int32_t index) const { return tensor(index).shape.size(); }
   bool is_quantized(int32_t index) const;  // its numbers are not what is stored

@@ -10,7 +10,9 @@ The known file lists tests that are compiled and that TensorFlow Lite 2.9 nevert
 import argparse
 import collections
 import concurrent.futures
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -80,14 +82,20 @@ def agree(expected, found):
 
 
 class Mill:
-    def __init__(self, lathe):
+    def __init__(self, lathe, with_operators):
         self.lathe = lathe
+        self.with_operators = with_operators
         self.local = threading.local()
 
     def engine(self):
         if not hasattr(self.local, 'runtime'):
             self.local.runtime = runtime.Runtime()
         return self.local.runtime
+
+    def operators(self, file):
+        """What the file computes with, leaving out what only moves."""
+        said = subprocess.run([self.lathe, 'inspect', file, '--json'], capture_output=True, text=True, check=True).stdout
+        return ' '.join(sorted(set(json.loads(said)['operators']) - {'TRANSPOSE', 'RESHAPE', 'CAST', 'PAD', 'PADV2'}))
 
     def test(self, folder):
         """(operator, state, detail); states: exact, refused, fails, differs, skipped."""
@@ -126,7 +134,36 @@ class Mill:
                 wrong = agree(a, b)
                 if wrong:
                     return operator, 'differs', name + ': ' + wrong
-            return operator, how, ''
+            return operator, how, self.operators(out) if self.with_operators else ''
+
+
+def write_page(path, results):
+    """One line per operator, from the tests that hold it alone."""
+    table = {}
+    for operator, state, detail in results:
+        if '+' not in operator:
+            table.setdefault(operator, []).append((state, detail))
+    lines = ['# ONNX operators in TensorFlow Lite files', '',
+             'Written by `plugins/tflite/tests/mill.py --page` from ONNX\'s own node tests: each is compiled for `tflite:cpu`, run in TensorFlow Lite 2.9 and compared.',
+             '"exact" is one operator of the format (and what moves elements around it), "by decomposition" several. Of what is refused the reasons are given, as',
+             '`lathe compile` says them; "of its types" are those the format or numpy has no tensors of: strings, sequences, bfloat16, float8, 4-bit types.', '',
+             '| operator | how | agree | refused | why |', '|---|---|---|---|---|']
+    for operator in sorted(table):
+        agree = [d for s, d in table[operator] if s == 'exact']
+        refused = [d for s, d in table[operator] if s == 'refused']
+        other = len(table[operator]) - len(agree) - len(refused)
+        how = 'not expressed' if not agree else 'exact' if all(len(d.split()) <= 1 for d in agree) else 'by decomposition'
+        reasons = []
+        for text in refused:
+            for match in re.findall(r"does not take it: (.*?) \(name a further", text.replace('\n', ' ')) or [text.split(': ')[-1][:120]]:
+                match = re.sub(r"'[^']*'", '...', re.sub(r'error: node .*?does not take it: ', '', match))
+                if match not in reasons:
+                    reasons.append(match)
+        if other:
+            reasons.append('%d that TensorFlow Lite 2.9 cannot run, see tests/known.txt' % other)
+        lines.append('| %s | %s | %d | %d | %s |' % (operator, how, len(agree), len(refused), '; '.join(reasons[:3]).replace('|', '/')))
+    with open(path, 'w') as f:
+        f.write('\n'.join(lines) + '\n')
 
 
 def main():
@@ -136,6 +173,7 @@ def main():
     parser.add_argument('--only', default='')
     parser.add_argument('--known', default='')
     parser.add_argument('--list', default='')
+    parser.add_argument('--page', default='')
     parser.add_argument('--threads', type=int, default=2)
     given = parser.parse_args()
     if not runtime.library() or not os.path.isdir(given.tests):
@@ -148,16 +186,19 @@ def main():
                 name, why = line.strip().split(None, 1)
                 known[name] = why
     names = [n for n in sorted(os.listdir(given.tests)) if given.only in n]
-    mill = Mill(given.lathe)
-    counts, wrong, lines = collections.Counter(), [], []
+    mill = Mill(given.lathe, bool(given.page))
+    counts, wrong, lines, results = collections.Counter(), [], [], []
     with concurrent.futures.ThreadPoolExecutor(given.threads) as pool:
         for name, (operator, state, detail) in zip(names, pool.map(lambda n: mill.test(os.path.join(given.tests, n)), names)):
             counts[state] += 1
+            results.append((operator, state, detail))
             lines.append('%s\t%s\t%s\t%s' % (name, operator, state, ' '.join(detail.split())))
             if state in ('fails', 'differs') and name not in known:
                 wrong.append('%s (%s) %s: %s' % (name, operator, state, detail))
             if state == 'exact' and name in known:
                 wrong.append('%s agrees now: take it out of %s' % (name, given.known))
+    if given.page:
+        write_page(given.page, results)
     if given.list:
         with open(given.list, 'w') as f:
             f.write('\n'.join(lines) + '\n')

@@ -40,7 +40,6 @@ class Interpreter:
         self.handle = ctypes.c_void_p(api.TfLiteInterpreterCreate(ctypes.c_void_p(model), ctypes.c_void_p(options)) or 0)
         if not self.handle.value:
             raise Failure('the runtime makes no interpreter of it')
-        self.check(api.TfLiteInterpreterAllocateTensors(self.handle), 'AllocateTensors')
 
     @staticmethod
     def check(status, what):
@@ -60,14 +59,11 @@ class Interpreter:
         count = self.api.TfLiteInterpreterGetInputTensorCount(self.handle)
         if count != len(values):
             raise Failure('%d inputs are wanted, %d were given' % (count, len(values)))
-        resized = False
         for i, x in enumerate(values):
             tensor = ctypes.c_void_p(self.api.TfLiteInterpreterGetInputTensor(self.handle, i))
             if self.shape(tensor) != list(x.shape):
                 self.check(self.api.TfLiteInterpreterResizeInputTensor(self.handle, i, (ctypes.c_int * x.ndim)(*x.shape), x.ndim), 'ResizeInputTensor')
-                resized = True
-        if resized:
-            self.check(self.api.TfLiteInterpreterAllocateTensors(self.handle), 'AllocateTensors')
+        self.check(self.api.TfLiteInterpreterAllocateTensors(self.handle), 'AllocateTensors')
         for i, x in enumerate(values):
             tensor = ctypes.c_void_p(self.api.TfLiteInterpreterGetInputTensor(self.handle, i))
             if self.type(tensor) != x.dtype.type:
