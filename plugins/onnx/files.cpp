@@ -2,7 +2,6 @@
 #include "files.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,21 +49,6 @@ std::string real_path(const Descriptor& descriptor) {
   path.resize(static_cast<size_t>(length));
   return path;
 }
-
-}  // namespace
-
-MappedFile::MappedFile(int descriptor, uint64_t size, std::string path) : size_(size), path_(std::move(path)) {
-  if (size == 0) return;
-  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (memory == MAP_FAILED) refuse(std::string("the file cannot be mapped: ") + std::strerror(errno), path_);
-  data_ = static_cast<const char*>(memory);
-}
-
-MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<char*>(data_), size_);
-}
-
-namespace {
 
 std::unique_ptr<MappedFile> open_named(const std::string& path, const std::string& what, const std::string& hint) {
   const Descriptor file(open_for_reading(path));

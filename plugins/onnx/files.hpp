@@ -1,34 +1,21 @@
 // Files as read-only memory: the model itself, and the external data beside it.
 #pragma once
 #include <cstdint>
+#include <lathe/plugin.hpp>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "lathe/mapped_file.hpp"
+
 namespace lathe::onnx_plugin {
 
-// A file mapped read-only as a whole; pages come from disk when they are touched.
-class MappedFile {
+class MappedFile : public sdk::MappedFile {
  public:
-  // Takes over the descriptor of a regular file of `size` bytes. Throws sdk::Failure when it cannot be mapped.
-  MappedFile(int descriptor, uint64_t size, std::string path);
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-
-  const char* data() const { return data_; }  // null for an empty file
-  uint64_t size() const { return size_; }
-  std::string_view bytes() const { return {data_, size_}; }
-  const std::string& path() const { return path_; }
-
+  using sdk::MappedFile::MappedFile;
   // Bytes of it that were copied because they are not aligned; a sound file is copied at most once.
   uint64_t copied = 0;
-
- private:
-  const char* data_ = nullptr;
-  uint64_t size_ = 0;
-  std::string path_;
 };
 
 // Opens the model file that the person named. Throws sdk::Failure: not there, not readable, a folder, empty.

@@ -12,26 +12,26 @@
 
 namespace lathe::sdk {
 
-// A regular file that a person named, mapped as a whole; pages come from disk when they are touched.
+// A regular file, mapped read-only as a whole; pages come from disk when they are touched.
 class MappedFile {
  public:
-  // Throws Failure: not there, not readable, no regular file, empty.
+  // A file that a person named. Throws Failure: not there, not readable, no regular file, empty.
   explicit MappedFile(std::string path) : path_(std::move(path)) {
     // O_NONBLOCK so that a pipe that poses as a file cannot make us wait.
     const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (descriptor < 0) refuse(std::string("the file cannot be opened: ") + std::strerror(errno));
     struct stat status = {};
-    const bool known = ::fstat(descriptor, &status) == 0;
-    const bool regular = known && S_ISREG(status.st_mode);
-    void* memory =
-        regular && status.st_size > 0 ? ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
-    const int error = errno;
+    const bool known = ::fstat(descriptor, &status) == 0, regular = known && S_ISREG(status.st_mode);
+    const int error = regular ? map(descriptor, static_cast<uint64_t>(status.st_size)) : 0;
     ::close(descriptor);
     if (!regular) refuse(known ? "this is no regular file" : "the file cannot be read");
     if (status.st_size == 0) refuse("the file is empty");
-    if (memory == MAP_FAILED) refuse(std::string("the file cannot be mapped: ") + std::strerror(error));
-    data_ = static_cast<const char*>(memory);
-    size_ = static_cast<size_t>(status.st_size);
+    if (error) refuse_mapping(error);
+  }
+  // A regular file of `size` bytes that was opened and judged by other rules; it may be empty. `path` is for messages. The descriptor stays open.
+  // Throws Failure when the file cannot be mapped.
+  MappedFile(int descriptor, uint64_t size, std::string path) : path_(std::move(path)) {
+    if (const int error = map(descriptor, size)) refuse_mapping(error);
   }
   ~MappedFile() {
     if (data_) ::munmap(const_cast<char*>(data_), size_);
@@ -39,10 +39,21 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  const char* data() const { return data_; }  // null for an empty file
+  uint64_t size() const { return size_; }
   std::string_view bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
 
  private:
+  int map(int descriptor, uint64_t size) noexcept {  // errno, or 0
+    if (size == 0) return 0;
+    void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (memory == MAP_FAILED) return errno;
+    data_ = static_cast<const char*>(memory);
+    size_ = size;
+    return 0;
+  }
+  [[noreturn]] void refuse_mapping(int error) const { refuse(std::string("the file cannot be mapped: ") + std::strerror(error)); }
   [[noreturn]] void refuse(std::string text) const {
     Diagnostic d;
     d.text = std::move(text);
