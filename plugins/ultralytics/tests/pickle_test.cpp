@@ -116,7 +116,8 @@ TEST_CASE("what cannot change is made once") {
 }
 
 TEST_CASE("objects of attributes alone are read like dictionaries") {
-  const Pickle p(start + global("argparse", "Namespace") + ")\x81}" + text("imgsz") + "M\x40\x01sb.", "a.pt");
+  const std::string bytes = start + global("argparse", "Namespace") + ")\x81}" + text("imgsz") + "M\x40\x01sb.";
+  const Pickle p(bytes, "a.pt");
   CHECK(p[find_key(p, p.root(), "imgsz")].integer == 320);
 }
 
