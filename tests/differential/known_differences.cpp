@@ -173,6 +173,9 @@ constexpr KnownDifference table[] = {
      },
      "its shape inference takes sizes of an open length for an empty list"},
     {"NonZero", [](const Place& p) { return p.input(0) && p.rank(0) == 0; }, "a scalar has one coordinate there, and none in the standard"},
+    {"QuantizeLinear",
+     [](const Place& p) { return (result_type(p) == DataType::uint2 || result_type(p) == DataType::int2) && p.input(1) && p.input(1)->size() > 1; },
+     "to 2 bits elements that share a byte get the scale and zero point of one of them"},
     {"ReduceLogSum*", of_integers, "of integers every step is rounded to an integer, or refused as Log of an unsigned one"},
     {"STFT", [](const Place& p) { return p.rank(0) == 3 && p.input(0)->dimensions[2] == 2; },
      "complex signals give numbers from uninitialised memory"},
@@ -198,6 +201,16 @@ constexpr KnownDifference table[] = {
        return p.node.domain.empty() && p.node.integer("is_causal", 0) && p.input(4) && steps(0) == 1 && steps(1) > 1;
      },
      "one causal query behind a past sees the keys behind its own place too; in the standard key j counts where j <= past + i (its issue 29020)"},
+    {"BatchNormalization",
+     [](const Place& p) {
+       const auto used = [&](ValueId id) {
+         size_t times = 0;
+         for (const Node& node : p.sample.graph.nodes) times += size_t(std::count(node.inputs.begin(), node.inputs.end(), id));
+         return times > 1;
+       };
+       return p.node.integer("training_mode", 0) && (used(p.node.input(3)) || used(p.node.input(4)));
+     },
+     "in training_mode it writes the running moments over its inputs, which other nodes then read"},
     {"Binarizer", [](const Place& p) { return any_element(p.input(0), [](double x) { return std::isnan(x); }); }, "refuses NaN"},
     {"Cast*", [](const Place& p) { return to_few_bits(p) && any_element(p.input(0), is_half_way); },
      "to 4 and 2 bits rounds halves away from zero, where the standard rounds them to even"},
