@@ -220,6 +220,8 @@ constexpr KnownDifference table[] = {
      "its own type"},
     {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) == DataType::boolean; },
      "writes 0 and 1, where the standard's reference, NumPy, writes False and True"},
+    {"Cast*", [](const Place& p) { return p.type(0) == DataType::float8e8m0 && result_type(p) == DataType::boolean; },
+     "2^-127, the least number of float8e8m0, which has no zero, becomes false"},
     {"EmbedLayerNormalization", open_table, "its shape inference wants to see the dimensions of the tables"},
     {"Cast*", [](const Place& p) { return result_type(p) == DataType::float8e8m0 && any_negative(p.input(0)); },
      "negative numbers become the least one; float8e8m0 has no sign and the standard says nothing (its NumPy helper drops the sign, ours is NaN)"},
