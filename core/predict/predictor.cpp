@@ -37,10 +37,22 @@ void place(Detection& d, const Placement& placement, Surface picture) {
   for (Keypoint& point : d.keypoints) point.x = inside_x(point.x), point.y = inside_y(point.y);
 }
 
+}  // namespace
+
 std::vector<std::pair<int64_t, float>> surest_classes(const Tensor& tensor) {
   if (tensor.type != DataType::float32 || tensor.size() < 1 || tensor.dimensions.empty() || tensor.dimensions.back() != tensor.size())
     throw Error(Code::failed, "the classifier's output is no row of probabilities", "`lathe run` writes the bare output");
-  const std::span<const float> values = tensor.as<float>();
+  std::vector<float> values(tensor.as<float>().begin(), tensor.as<float>().end());
+  // Some networks (YOLOv5's classifiers, most of torchvision's) end before the softmax.
+  double sum = 0;
+  for (const float value : values) sum += value;
+  const bool distribution = std::abs(sum - 1) < 1e-2 && std::all_of(values.begin(), values.end(), [](float v) { return v >= 0 && v <= 1; });
+  if (!distribution) {
+    const float largest = *std::max_element(values.begin(), values.end());
+    double total = 0;
+    for (float& value : values) total += value = std::exp(value - largest);
+    for (float& value : values) value = static_cast<float>(value / total);
+  }
   const auto sureness = [&](int64_t i) {  // what is no number comes last
     const float value = values[static_cast<size_t>(i)];
     return std::isnan(value) ? -INFINITY : value;
@@ -55,8 +67,6 @@ std::vector<std::pair<int64_t, float>> surest_classes(const Tensor& tensor) {
   for (size_t i = 0; i < std::min<size_t>(order.size(), 5); ++i) list.emplace_back(order[i], values[static_cast<size_t>(order[i])]);
   return list;
 }
-
-}  // namespace
 
 Predictor::Predictor(Plugins& plugins, const std::string& artifact, unsigned threads, std::string* stand_in)
     : executable_(open_artifact(plugins, artifact, threads, false, stand_in)), contract_(read_contract(artifact)) {

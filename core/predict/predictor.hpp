@@ -26,6 +26,9 @@ struct Prediction {
   std::vector<std::pair<int64_t, float>> classes;  // of a classifier: class and probability, the five surest, surest first
 };
 
+// The five surest classes of a classifier's output, a row of probabilities or of scores before softmax. Throws Error(failed).
+std::vector<std::pair<int64_t, float>> surest_classes(const Tensor& row);
+
 class Predictor {
  public:
   // `artifact`, `stand_in`: as open_artifact takes them. Throws Error(failed) when its package does not say what its outputs mean, or it takes no
