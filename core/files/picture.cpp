@@ -122,6 +122,24 @@ Picture decode_picture(std::span<const std::byte> file, const std::string& sourc
   bad(source, "this is no picture of a known format", "PNG, JPEG, BMP, PNM, WebP, TIFF and JPEG 2000 are known");
 }
 
+const char* decode_picture_for_kernel(void*, const void* file, uint64_t size, void* target,
+                                      uint8_t* (*allocate)(void* target, int64_t height, int64_t width)) noexcept {
+  static thread_local std::string sentence;
+  try {
+    const Picture picture = decode_picture({static_cast<const std::byte*>(file), size_t(size)}, "");
+    uint8_t* to = allocate(target, picture.height, picture.width);
+    if (!to) return "there is no memory for the picture";
+    std::memcpy(to, picture.rgb.data(), picture.rgb.size());
+    return nullptr;
+  } catch (const Error& error) {
+    const Diagnostic& d = error.diagnostics.front();
+    sentence = d.text + (d.hint.empty() ? "" : "; " + d.hint);
+    return sentence.c_str();
+  } catch (const std::exception&) {
+    return "there is no memory for decoding the picture";
+  }
+}
+
 std::string encode_png(const Picture& picture) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;

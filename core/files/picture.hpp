@@ -24,6 +24,9 @@ bool is_jpeg(std::span<const std::byte> head);
 // PNG, JPEG, or a format of picture_formats.hpp, told apart by the first bytes. Transparency is dropped, grey becomes three equal channels. Throws
 // Error(failed).
 Picture decode_picture(std::span<const std::byte> file, const std::string& source);
+// The same as kernels and plugins call it (lathe/kernels/kernel.hpp, DecodePicture); the context is not used. Throws nothing.
+const char* decode_picture_for_kernel(void*, const void* file, uint64_t size, void* target,
+                                      uint8_t* (*allocate)(void* target, int64_t height, int64_t width)) noexcept;
 std::string encode_png(const Picture& picture);
 
 // A rectangle's outline, `thickness` pixels wide, clipped to the picture.

@@ -150,6 +150,16 @@ double cosine_of(const std::vector<double>& a, const std::vector<double>& b) {
   return ab / std::sqrt(aa * bb);
 }
 
+// A node that decodes pictures, here or in a body; nullptr: there is none.
+const Node* picture_decoder(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    if (node.op_type == "ImageDecoder" && node.domain.empty()) return &node;
+    for (const Graph* body : subgraphs(node))
+      if (const Node* found = picture_decoder(*body)) return found;
+  }
+  return nullptr;
+}
+
 bool has_open_dimension(const Graph& graph) {
   for (ValueId id : graph.inputs)
     if (!graph.value(id).type.static_shape()) return true;
@@ -241,6 +251,8 @@ OutputComparison compare_outputs(const std::string& name, const Datum& reference
 
 NamedData seeded_inputs(const Graph& graph, uint64_t seed, int64_t open) {
   NamedData inputs;
+  if (const Node* decoder = picture_decoder(graph))
+    throw Error(Code::unsupported, "no picture file can be made up for '" + decoder->name + "' (ImageDecoder)", "verify with 'lathe verify --input'");
   for (ValueId id : graph.inputs) {
     const Value& value = graph.value(id);
     if (value.constant) continue;

@@ -387,7 +387,9 @@ class Compilation {
       verification = verify_artifact(original, *artifact, limits_for(precision, original), job_.verify == "full", request_.threads);
     } catch (const Error& e) {
       // Sizes that were made up for open dimensions may fit no real input of this model.
-      if (e.code == Code::unsupported || (open && e.code == Code::failed)) return skip(e.diagnostics.front().text + "; pin the shapes with --shape");
+      const Diagnostic& d = e.diagnostics.front();
+      if (e.code == Code::unsupported || (open && e.code == Code::failed))
+        return skip(d.text + "; " + (d.hint.empty() ? "pin the shapes with --shape" : d.hint));
       throw;
     }
     if (verification.state == Verification::State::disagrees) throw Error(Code::disagrees, describe_disagreement(verification));

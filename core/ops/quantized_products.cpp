@@ -128,6 +128,8 @@ std::span<const Operator> quantized_products_operators() {
   constexpr std::string_view microsoft = "com.microsoft";
   constexpr AttributeKind integer = AttributeKind::integer, integers = AttributeKind::integers;
   const std::vector<DataType> bytes{DataType::uint8, DataType::int8};
+  const std::vector<DataType> bytes_and_floats{DataType::uint8,          DataType::int8,       DataType::float8e4m3fn,
+                                               DataType::float8e4m3fnuz, DataType::float8e5m2, DataType::float8e5m2fnuz};
   static const Operator table[] = {
       {"",
        "QLinearConv",
@@ -164,7 +166,10 @@ std::span<const Operator> quantized_products_operators() {
         {"y_scale", "TS"},
         {"y_zero_point", "T3"}},
        {{"y", "T3"}},
-       {{"TS", {DataType::float32, DataType::float16, DataType::bfloat16}}, {"T1", bytes}, {"T2", bytes}, {"T3", bytes}},
+       {{"TS", {DataType::float32, DataType::float16, DataType::bfloat16}},
+        {"T1", bytes_and_floats},
+        {"T2", bytes_and_floats},
+        {"T3", bytes_and_floats}},
        {},
        infer_qlinear_matmul,
        kernels::qlinear_matmul},

@@ -47,6 +47,8 @@ void infer_resize(InferenceContext& c) {
     if (count != axes.size())
       c.fail(std::string(given(c, 2) ? "scales" : "sizes") + " have the wrong length", std::to_string(axes.size()), std::to_string(count));
   };
+  if (const Shape* counted = infer::shape(c, given(c, 2) ? 2 : 3); counted && counted->size() == 1 && (*counted)[0].constant())
+    check_count(size_t((*counted)[0].value));
   for (const size_t place : places) y[place] = Dimension();
   if (given(c, 2)) {
     const Tensor* scales = c.constant(2);

@@ -282,7 +282,7 @@ std::span<const Operator> vision_operators() {
        {{"T1", {DataType::uint8}}, {"T2", {DataType::uint8}}},
        {{"pixel_format", text, false, "RGB"}},
        infer_image_decoder,
-       nullptr},
+       kernels::image_decoder},
   };
   return table;
 }

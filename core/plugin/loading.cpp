@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/files/picture.hpp"
 #include "core/plugin/elf.hpp"
 #include "core/plugin/layout.hpp"
 #include "core/plugin/operators.hpp"
@@ -42,7 +43,10 @@ class LoadedPlugin final : public Plugin {
       return cancelled && cancelled();
     };
     host_.service = [](void*, const char* id) -> const void* {
-      return id && std::string_view(id) == LATHE_OPERATOR_KERNELS_SERVICE ? &operator_kernels_service() : nullptr;
+      static const lathe_pictures pictures = {sizeof pictures, 0, nullptr, decode_picture_for_kernel};
+      const std::string_view name = id ? id : "";
+      if (name == LATHE_OPERATOR_KERNELS_SERVICE) return &operator_kernels_service();
+      return name == LATHE_PICTURES_SERVICE ? &pictures : nullptr;
     };
     host_.plugin_path = manifest_.library.c_str();
     host_.threads = std::max(1u, services.threads);

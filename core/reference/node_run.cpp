@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "core/files/picture.hpp"
 #include "core/ops/node_inference.hpp"
 #include "core/ops/shape_functions.hpp"
 #include "core/reference/call_memory.hpp"
@@ -69,6 +70,7 @@ std::optional<std::vector<Tensor>> run_node(const Operator& op, const Node& node
   call.attribute_count = int32_t(attributes.size());
   call.opset = int32_t(canonical_opset);
   call.error = &error;
+  call.decode_picture = decode_picture_for_kernel;
   memory.serve(call);
   const auto check = [&] {
     if (error && !memory.over_limit()) fail(node, error);

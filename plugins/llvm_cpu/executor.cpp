@@ -91,6 +91,13 @@ lathe_buffer made_buffer(const lathe_model_tensor& t, std::deque<std::vector<lat
   return b;
 }
 
+// What the runtime's callbacks are given.
+struct Caller {
+  sdk::Run& run;
+  const sdk::Host& host;
+  const lathe_pictures* pictures;
+};
+
 // A text that lives as long as the process, since obstacle() returns static strings.
 const char* keep(std::string text) {
   static std::mutex mutex;
@@ -121,7 +128,7 @@ const char* Executor::obstacle(std::string_view path) {
   return why;
 }
 
-Executor::Executor(sdk::Host host, const sdk::LoadRequest& request) {
+Executor::Executor(sdk::Host host, const sdk::LoadRequest& request) : host_(host) {
   const Family* family = artifact_family(request.path);
   lathe_model_options options{};
   options.struct_size = sizeof options;
@@ -156,24 +163,35 @@ void Executor::run(sdk::Run& run) {
   request.struct_size = sizeof request;
   request.inputs = inputs.data();
   request.input_count = static_cast<uint32_t>(inputs.size());
-  request.context = &run;
+  const auto* pictures = static_cast<const lathe_pictures*>(host_.service(LATHE_PICTURES_SERVICE));
+  Caller caller{run, host_, pictures && LATHE_HAS(pictures, lathe_pictures, decode) ? pictures : nullptr};
+  request.context = &caller;
+  // No exception may pass through the runtime.
   request.allocate = [](void* context, uint32_t output, int32_t type, const int64_t* dimensions, uint64_t rank, uint64_t bytes) -> void* {
     try {
-      return static_cast<sdk::Run*>(context)->output(output, type, {dimensions, dimensions + rank}, bytes);
+      return static_cast<Caller*>(context)->run.output(output, type, {dimensions, dimensions + rank}, bytes);
     } catch (...) {
-      return nullptr;  // no exception may pass through the runtime
+      return nullptr;
     }
   };
   request.put = [](void* context, uint32_t output, const lathe_model_tensor* value) -> int32_t {
     try {
       std::deque<std::vector<lathe_buffer>> lists;
-      static_cast<sdk::Run*>(context)->put(output, made_buffer(*value, lists));
+      static_cast<Caller*>(context)->run.put(output, made_buffer(*value, lists));
       return 0;
     } catch (...) {
       return 1;
     }
   };
+  if (caller.pictures)
+    request.decode_picture = [](void* context, const void* file, uint64_t size, void* target,
+                                uint8_t* (*allocate)(void* target, int64_t height, int64_t width)) {
+      const lathe_pictures& decoders = *static_cast<Caller*>(context)->pictures;
+      return decoders.decode(decoders.context, file, size, target, allocate);
+    };
+  request.cancelled = [](void* context) -> int32_t { return static_cast<Caller*>(context)->host.cancelled(); };
   const int32_t code = lathe_model_run(model_.get(), &request);
+  if (code == LATHE_RUNTIME_CANCELLED) throw sdk::Failure(LATHE_CANCELLED);
   if (code != LATHE_RUNTIME_OK) throw sdk::Failure(code == LATHE_RUNTIME_USAGE ? LATHE_USAGE : LATHE_FAILED, lathe_model_error(model_.get()));
 }
 

@@ -46,6 +46,7 @@ class Executor {
   };
   std::vector<std::pair<uint64_t, uint64_t>> kernel_times();
 
+  sdk::Host host_;
   std::unique_ptr<lathe_model, Close> model_;  // opened for description only when `foreign_` runs it
   std::unique_ptr<ForeignModel> foreign_;
   sdk::Interface interface_;

@@ -6,6 +6,7 @@
 #include "exporter.hpp"
 #include "importer.hpp"
 #include "inspector.hpp"
+#include "maps.hpp"
 #include "model_file.hpp"
 #include "tensor_file.hpp"
 #include "tensors.hpp"
@@ -19,13 +20,14 @@ int recognise_head(const sdk::FileHead& head) {
 
 class Frontend {
  public:
-  explicit Frontend(const sdk::Host&) {}
+  explicit Frontend(const sdk::Host& host) : host_(host) {}
   static sdk::FrontendInfo info() { return {"ONNX", {"onnx"}}; }
   static int recognise(const sdk::FileHead& head) { return recognise_head(head); }
 
   void import_model(const sdk::ImportRequest& request, sdk::GraphSink& sink) {
     Imported& kept = imported_.emplace_back(request.path);
     kept.message = read_model(request.path);
+    for (const sdk::Diagnostic& warning : replace_final_zip_maps(*kept.message)) host_.report(warning);
     sink.accept(import_graph(*kept.message, request.path, kept.tensors));
   }
 
@@ -36,6 +38,7 @@ class Frontend {
     std::unique_ptr<onnx::ModelProto> message;
     TensorReader tensors;
   };
+  sdk::Host host_;
   std::deque<Imported> imported_;
 };
 

@@ -388,3 +388,8 @@ AT(lathe_operator_kernels, reserved, 4);
 AT(lathe_operator_kernels, context, 8);
 AT(lathe_operator_kernels, find, 16);
 ENDS(lathe_operator_kernels, 24);
+AT(lathe_pictures, struct_size, 0);
+AT(lathe_pictures, reserved, 4);
+AT(lathe_pictures, context, 8);
+AT(lathe_pictures, decode, 16);
+ENDS(lathe_pictures, 24);

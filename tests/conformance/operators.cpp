@@ -155,6 +155,6 @@ TEST_CASE("a kernel's call has the layout that the boundary promises") {
                 offsetof(kernels::Attribute, tensor) == 48);
   static_assert(offsetof(Call, outputs) == 8 && offsetof(Call, attributes) == 16 && offsetof(Call, input_count) == 24 &&
                 offsetof(Call, opset) == 36 && offsetof(Call, parallel_for) == 40 && offsetof(Call, allocate) == 56 && offsetof(Call, memory) == 72 &&
-                offsetof(Call, scratch) == 80 && offsetof(Call, error) == 88);
+                offsetof(Call, scratch) == 80 && offsetof(Call, error) == 88 && offsetof(Call, decode_picture) == 96);
   CHECK(LATHE_KERNEL_LAYOUT == 1);  // whoever changes an offset above counts it up, and old plugins' kernels are refused
 }

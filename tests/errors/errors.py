@@ -290,6 +290,20 @@ class Results(Base):
         self.assertEqual(described["POST_PROCESS"][0]["OutputNumClasses"], 2)
         self.assertEqual([described["PRE_PROCESS"][0][k] for k in ("InputW", "InputH", "InputC")], [16, 8, 3])
 
+    def test_a_final_zip_map_leaves_its_scores(self):
+        classes = tiny_onnx.attribute_strings("classlabels_strings", ["cat", "dog"])
+        relu, zip_map = tiny_onnx.node("Relu", ["x"], ["s"]), tiny_onnx.node("ZipMap", ["s"], ["scores"], "zip", [classes], "ai.onnx.ml")
+        self.write("zip.onnx", tiny_onnx.model([relu, zip_map], [tiny_onnx.value_info("x", (3, 2))], [tiny_onnx.sequence_of_maps("scores")]))
+        done = self.lathe("compile", "zip.onnx", "--target", "onnx", "-o", "made")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, "'zip'.*no maps.*'scores'.*'cat', 'dog'")
+        package = pathlib.Path(done.stdout.splitlines()[-1]).parent
+        self.assertEqual(json.loads((package / "labels_zip.json").read_text()), {"0": "cat", "1": "dog"})
+        # Read by somebody, the maps are still refused.
+        reader = tiny_onnx.node("SequenceLength", ["scores"], ["n"])
+        self.write("read.onnx", tiny_onnx.model([relu, zip_map, reader], [tiny_onnx.value_info("x", (3, 2))], [tiny_onnx.value_info("n", (), tiny_onnx.INT64)]))
+        self.assert_fails(self.lathe("compile", "read.onnx", "--target", "onnx"), 3, "'zip'", "ZipMap", "maps", "zipmap")
+
     def test_open_shapes_are_refused_by_a_target_that_wants_numbers(self):
         self.write("open.onnx", tiny_onnx.relu((1, 3, "H", "W")))
         self.assert_fails(self.lathe("compile", "open.onnx", "--target", "fault_none", fault="none"), 3, "input 'x'", "--shape x=")

@@ -31,7 +31,7 @@ std::string spelled(const Shapes& shapes) {
 
 std::optional<Shapes> by_shape_function(const Node& node, const std::vector<const Tensor*>& inputs, const std::vector<DataType>& types) {
   const ShapeRule rule = shape_rule(node.domain, node.op_type);
-  if (!rule.function || rule.function == kernels::shapes::unknown) return std::nullopt;
+  if (!rule.function) return std::nullopt;
   CallMemory memory(0);
   Allocated allocated;
   std::vector<kernels::Tensor> given;

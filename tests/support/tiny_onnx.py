@@ -49,13 +49,25 @@ def attribute_int(name, value):
     return _bytes(1, name) + _number(3, value) + _number(20, 2)
 
 
-def node(op, inputs, outputs, name="", attributes=()):
+def attribute_strings(name, values):
+    return _bytes(1, name) + b"".join(_bytes(9, v) for v in values) + _number(20, 8)
+
+
+def sequence_of_maps(name):
+    """From strings to floats, as ZipMap yields them."""
+    floats = _bytes(1, _number(1, FLOAT))
+    string_map = _bytes(5, _number(1, 8) + _bytes(2, floats))
+    return _bytes(1, name) + _bytes(2, _bytes(4, _bytes(1, string_map)))
+
+
+def node(op, inputs, outputs, name="", attributes=(), domain=""):
     return (
         b"".join(_bytes(1, i) for i in inputs)
         + b"".join(_bytes(2, o) for o in outputs)
         + _bytes(3, name or op + "_0")
         + _bytes(4, op)
         + b"".join(_bytes(5, a) for a in attributes)
+        + (_bytes(7, domain) if domain else b"")
     )
 
 

@@ -140,7 +140,7 @@ inline bool run_loop(const Operands& o) {
     formal[0] = &turn_value;
     formal[1] = &condition_value;
     for (uint32_t i = 0; i < carried; ++i) formal[2 + i] = &state[i];
-    sound = run_body(o.run, o.frame, body, formal, results.values);
+    sound = o.run.goes_on() && run_body(o.run, o.frame, body, formal, results.values);
     if (!sound) break;
     condition = *static_cast<const bool*>(results[0].data);
     release(results[0]);

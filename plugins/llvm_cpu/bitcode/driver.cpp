@@ -68,6 +68,7 @@ bool run_steps(Run& run, const Frame& frame) {
   const bool timed = run.caller->nanoseconds != nullptr;
   for (uint32_t s = 0; s < schedule.step_count; ++s) {
     const ScheduledStep& step = schedule.steps[s];
+    if (!run.goes_on()) return false;
     if (step.dynamic)
       run_dynamic(run, frame, *step.dynamic);
     else

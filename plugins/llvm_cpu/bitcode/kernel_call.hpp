@@ -109,6 +109,8 @@ inline bool call_kernel(Run& run, const Frame& frame, const DynamicStep& step) {
   call.allocate_context = &context;
   call.memory = lend_memory;
   call.error = &error;
+  call.decode_picture = run.decode_picture();
+  call.picture_context = run.caller->context;
   Value view;
   if (step.action == Action::view) {
     view.type = frame.schedule->values[step.outputs[0]].type;

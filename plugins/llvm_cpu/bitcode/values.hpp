@@ -63,6 +63,15 @@ struct Run {
     if (!code) error = sentence, code = with;
     return false;
   }
+  // What callers of before these fields do not give.
+  kernels::DecodePicture decode_picture() const {
+    return caller->struct_size > offsetof(lathe_artifact_run, decode_picture) ? caller->decode_picture : nullptr;
+  }
+  // True: the run goes on.
+  bool goes_on() {
+    const bool asked = caller->struct_size > offsetof(lathe_artifact_run, cancelled) && caller->cancelled;
+    return !asked || caller->cancelled(caller->context) == 0 || fail(nullptr, LATHE_ARTIFACT_CANCELLED);
+  }
   bool no_memory() { return fail("there is no memory for a tensor", LATHE_ARTIFACT_NO_MEMORY); }
 };
 

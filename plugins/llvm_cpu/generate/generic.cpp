@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "generate/constants.hpp"
+#include "lathe/kernels/kernel.hpp"
 
 namespace lathe::llvm_cpu {
 namespace {
@@ -20,6 +21,16 @@ constexpr int64_t opset = 26;  // the canonical one, at which every graph reache
 // Below that many elements read and written, a kernel runs on the calling thread: threads cost more than they bring, and a
 // kernel that lends its state to threads cannot be specialised as far.
 constexpr int64_t least_parallel_elements = 32768;
+
+// kernels::Call: inputs, outputs, attributes; their counts and the opset; then pointers only.
+llvm::StructType* call_type(llvm::LLVMContext& context) {
+  llvm::Type *pointer = llvm::PointerType::get(context, 0), *number = llvm::Type::getInt32Ty(context);
+  std::vector<llvm::Type*> fields(3, pointer);
+  fields.resize(7, number);
+  fields.resize(16, pointer);
+  static_assert(sizeof(kernels::Call) == 12 * sizeof(void*) + 4 * sizeof(int32_t), "a field of the call is not written here");
+  return llvm::StructType::get(context, fields);
+}
 
 class Wrapper {
  public:
@@ -33,9 +44,7 @@ class Wrapper {
         i32_(llvm::Type::getInt32Ty(context_)),
         i64_(llvm::Type::getInt64Ty(context_)),
         tensor_(llvm::StructType::get(context_, {pointer_, pointer_, i32_, i32_})),
-        call_(llvm::StructType::get(
-            context_, {pointer_, pointer_, pointer_, i32_, i32_, i32_, i32_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_})) {
-  }
+        call_(call_type(context_)) {}
 
   llvm::Function* make(llvm::Function* target, const std::string& name) {
     auto* function =
@@ -64,7 +73,9 @@ class Wrapper {
                                               null(),
                                               null(),
                                               scratch,
-                                              error};
+                                              error,
+                                              null(),
+                                              null()};
     for (unsigned i = 0; i < fields.size(); ++i) b_.CreateStore(fields[i], b_.CreateStructGEP(call_, call, i));
     b_.CreateCall(target, {call});
     b_.CreateRet(b_.CreateLoad(pointer_, error));
@@ -131,9 +142,7 @@ class TypedWrapper {
         pointer_(llvm::PointerType::get(context_, 0)),
         i32_(llvm::Type::getInt32Ty(context_)),
         tensor_(llvm::StructType::get(context_, {pointer_, pointer_, i32_, i32_})),
-        call_(llvm::StructType::get(
-            context_, {pointer_, pointer_, pointer_, i32_, i32_, i32_, i32_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_, pointer_})) {
-  }
+        call_(call_type(context_)) {}
 
   llvm::Function* make(llvm::Function* target, const std::string& name, bool allocates) {
     auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context_), {pointer_}, false);

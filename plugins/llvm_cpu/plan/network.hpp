@@ -4,7 +4,7 @@
 //   dynamic.cpp   the nodes of which that work on run-time values
 //   fuse.cpp      Network -> Network with fewer, larger operations
 //   layout.cpp    decides for every tensor: plain or channel-blocked
-//   lower.cpp     Network -> steps on places, with the copies and reorders that are needed
+//   lower*.cpp    Network -> steps on places, with the copies and reorders that are needed (lowering.hpp says which file does what)
 //   memory.cpp    places -> buffers in one arena
 #pragma once
 #include <array>

@@ -175,7 +175,7 @@ TEST_CASE("wrong inputs get a sentence with expected and found") {
   auto run = [&](int32_t type, const int64_t* dimensions, uint64_t rank, uint64_t bytes, uint64_t output_bytes = 12) {
     const lathe_model_tensor in{sizeof in, type, rank, dimensions, x, bytes, 0, 0, nullptr, 0},
         out{sizeof out, 1, 1, &three, y, output_bytes, 0, 0, nullptr, 0};
-    const lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr};
+    const lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr, nullptr, nullptr};
     return lathe_model_run(opened.model, &request);
   };
   CHECK(run(1, &four, 1, 16) == LATHE_RUNTIME_USAGE);
@@ -206,7 +206,7 @@ TEST_CASE("two artifacts with one name do not mix, and an artifact may be replac
   float x[3] = {2, 2, 2}, y[3];
   const int64_t three = 3;
   const lathe_model_tensor in{sizeof in, 1, 1, &three, x, 12, 0, 0, nullptr, 0}, out{sizeof out, 1, 1, &three, y, 12, 0, 0, nullptr, 0};
-  const lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr};
+  const lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr, nullptr, nullptr};
   REQUIRE(lathe_model_run(first.model, &request) == LATHE_RUNTIME_OK);
   CHECK(y[0] == 12);
   REQUIRE(lathe_model_run(second.model, &request) == LATHE_RUNTIME_OK);

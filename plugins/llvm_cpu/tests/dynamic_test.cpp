@@ -374,3 +374,91 @@ TEST_CASE("an operator whose one function serves all shapes writes to planned me
   const std::vector<Value> out = c.run(given(Tensor::of<uint8_t>({2, 3}, a), Tensor::of<uint8_t>({3, 2}, b)));
   CHECK(numbers(out[0].tensor) == std::vector<float>{7, 602, 16, 1205});
 }
+
+namespace {
+
+// One run through the C interface, which has callbacks that the C++ one does not offer. Outputs go to `memory`, which is large enough.
+struct Request {
+  lathe_model_run_request request{};
+  Inputs values;
+  std::vector<lathe_model_tensor> inputs;
+  std::vector<std::byte> memory = std::vector<std::byte>(4096);
+  std::vector<int64_t> dimensions;
+  int asked = 0;  // how often somebody asked whether the run is cancelled
+
+  explicit Request(Inputs given) : values(std::move(given)) {
+    for (const Value& value : values) inputs.push_back(value.tensor.view());
+    request.struct_size = sizeof request;
+    request.inputs = inputs.data();
+    request.input_count = static_cast<uint32_t>(inputs.size());
+    request.context = this;
+    request.allocate = [](void* context, uint32_t, int32_t, const int64_t* dimensions, uint64_t rank, uint64_t bytes) -> void* {
+      auto& self = *static_cast<Request*>(context);
+      self.dimensions.assign(dimensions, dimensions + rank);
+      return bytes <= self.memory.size() ? self.memory.data() : nullptr;
+    };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a loop without end is cancelled") {
+  const auto after_many_turns = [](void* context) -> int32_t { return ++static_cast<Request*>(context)->asked > 1000; };
+  for (const std::string body : {"{ on2 = Identity(on) r = Neg(a) }", "{ on2 = Not(on) r = Sin(a) on3 = Not(on2) }"}) {
+    const std::string condition = body.find("on3") == std::string::npos ? "on2" : "on3";
+    Compiled c("g (float[n] x) => (y) <bool go = {1}> { y = Loop(, go, x) <body = b (int64 i, bool on, float[n] a) => (bool " + condition +
+               ", float[n] r) " + body + "> }");
+    Request run(given(floats({3})));
+    run.request.cancelled = after_many_turns;
+    CHECK(lathe_model_run(c.model->handle(), &run.request) == LATHE_RUNTIME_CANCELLED);
+    CHECK(std::string(lathe_model_error(c.model->handle())) == "the run was cancelled");
+    CHECK(run.asked == 1001);
+  }
+  // Nothing to do in the body: the turns themselves are counted.
+  Compiled c("g (float[n] x) => (y) <bool go = {1}> { y = Loop(, go, x) <body = b (int64 i, bool on, float[n] a) => (on, a) { }> }");
+  Request run(given(floats({3})));
+  run.request.cancelled = after_many_turns;
+  CHECK(lathe_model_run(c.model->handle(), &run.request) == LATHE_RUNTIME_CANCELLED);
+  CHECK(run.asked == 1001);
+}
+
+TEST_CASE("a run that nobody cancels ends, and callers of before these fields are served") {
+  Compiled c("g (float[n] x) => (y) { y = Neg(x) }");
+  Request run(given(floats({3}, 1, 1)));
+  run.request.cancelled = [](void* context) -> int32_t { return ++static_cast<Request*>(context)->asked < 0; };
+  REQUIRE(lathe_model_run(c.model->handle(), &run.request) == LATHE_RUNTIME_OK);
+  CHECK(run.asked > 0);
+  CHECK(reinterpret_cast<const float*>(run.memory.data())[2] == -3);
+  run.asked = 0;
+  run.request.struct_size = offsetof(lathe_model_run_request, decode_picture);
+  REQUIRE(lathe_model_run(c.model->handle(), &run.request) == LATHE_RUNTIME_OK);
+  CHECK(run.asked == 0);
+}
+
+TEST_CASE("pictures are decoded by whoever runs the artifact") {
+  for (const auto& [format, expected] : std::vector<std::pair<std::string, std::vector<int>>>{
+           {"RGB", {1, 2, 3, 200, 100, 0}}, {"BGR", {3, 2, 1, 0, 100, 200}}, {"Grayscale", {2, 118}}}) {
+    Compiled c("g (uint8[n] x) => (y) { [picture] y = ImageDecoder <pixel_format = \"" + format + "\"> (x) }");
+    const std::vector<uint8_t> file{7, 8, 9};
+    CHECK(failure(c, given(Tensor::of<uint8_t>({3}, file))) ==
+          "node 'picture' (ImageDecoder): it decodes pictures, and this run was given nothing that can");
+    Request run(given(Tensor::of<uint8_t>({3}, file)));
+    run.request.decode_picture = [](void*, const void* bytes, uint64_t size, void* target,
+                                    uint8_t* (*allocate)(void*, int64_t, int64_t)) -> const char* {
+      if (size != 3 || static_cast<const uint8_t*>(bytes)[0] != 7) return "this is no picture";
+      const uint8_t rgb[] = {1, 2, 3, 200, 100, 0};
+      std::copy_n(rgb, sizeof rgb, allocate(target, 1, 2));
+      return nullptr;
+    };
+    REQUIRE(lathe_model_run(c.model->handle(), &run.request) == LATHE_RUNTIME_OK);
+    CHECK(run.dimensions == std::vector<int64_t>{1, 2, format == "Grayscale" ? 1 : 3});
+    std::vector<int> found;
+    for (size_t i = 0; i < expected.size(); ++i) found.push_back(static_cast<int>(run.memory[i]));
+    CAPTURE(format);
+    for (size_t i = 0; i < expected.size(); ++i) CHECK(found[i] == expected[i]);
+    Request other(given(Tensor::of<uint8_t>({1}, std::vector<uint8_t>{0})));
+    other.request.decode_picture = run.request.decode_picture;
+    CHECK(lathe_model_run(c.model->handle(), &other.request) == LATHE_RUNTIME_DATA);
+    CHECK(std::string(lathe_model_error(c.model->handle())) == "node 'picture' (ImageDecoder): this is no picture");
+  }
+}

@@ -82,7 +82,7 @@ std::vector<float> run_small(const std::string& path, int64_t n, uint32_t thread
   for (int64_t i = 0; i < n; ++i) x[static_cast<size_t>(i)] = static_cast<float>(i % 7) - 3;
   lathe_model_tensor in{sizeof in, f32, 1, &n, x.data(), x.size() * 4, 0, 0, nullptr, 0},
       out{sizeof out, f32, 1, &n, y.data(), y.size() * 4, 0, 0, nullptr, 0};
-  lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr};
+  lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr, nullptr, nullptr};
   const int32_t ran = lathe_model_run(model.handle, &request);
   INFO(lathe_model_error(model.handle));
   REQUIRE(ran == LATHE_RUNTIME_OK);
@@ -136,7 +136,7 @@ TEST_CASE("an index out of bounds fails the run with a sentence") {
     const lathe_model_tensor in[2] = {{sizeof *in, f32, 1, &four, const_cast<float*>(data), 16, 0, 0, nullptr, 0},
                                       {sizeof *in, i64, 1, &two, const_cast<int64_t*>(index), 16, 0, 0, nullptr, 0}};
     const lathe_model_tensor out{sizeof out, f32, 1, &two, y, 8, 0, 0, nullptr, 0};
-    const lathe_model_run_request request{sizeof request, 0, in, &out, 2, 1, nullptr, nullptr, nullptr};
+    const lathe_model_run_request request{sizeof request, 0, in, &out, 2, 1, nullptr, nullptr, nullptr, nullptr, nullptr};
     const bool inside = second >= -4 && second < 4;
     CHECK(lathe_model_run(model.handle, &request) == (inside ? LATHE_RUNTIME_OK : LATHE_RUNTIME_DATA));
     if (inside)

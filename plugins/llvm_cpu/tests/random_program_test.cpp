@@ -172,7 +172,7 @@ TEST_CASE("random programs give what their kernels give") {
       std::vector<float> y(expected.size(), -1);
       const lathe_model_tensor in{sizeof in, 1, 3, tensors.shapes.front().data(), x.data(), x.size() * 4, 0, 0, nullptr, 0};
       const lathe_model_tensor out{sizeof out, 1, 3, tensors.shapes.back().data(), y.data(), y.size() * 4, 0, 0, nullptr, 0};
-      const lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr};
+      const lathe_model_run_request request{sizeof request, 0, &in, &out, 1, 1, nullptr, nullptr, nullptr, nullptr, nullptr};
       CHECK(lathe_model_run(model, &request) == LATHE_RUNTIME_OK);
       lathe_model_close(model);
       // Fused multiply-add may round differently; nothing else may differ.

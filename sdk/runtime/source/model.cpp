@@ -417,6 +417,17 @@ int32_t put_late(void* context, uint32_t output, const lathe_artifact_value* val
   return 1;
 }
 
+const char* decode_late(void* context, const void* file, uint64_t size, void* target,
+                        uint8_t* (*allocate)(void* target, int64_t height, int64_t width)) {
+  const lathe_model_run_request& request = *static_cast<Caller*>(context)->request;
+  return request.decode_picture(request.context, file, size, target, allocate);
+}
+
+int32_t ask_cancelled(void* context) {
+  const lathe_model_run_request& request = *static_cast<Caller*>(context)->request;
+  return request.cancelled(request.context);
+}
+
 void note_failure(void* context, uint32_t kernel, const char* sentence) {
   lathe_model* model = static_cast<Caller*>(context)->model;
   if (kernel < model->table->kernel_count)
@@ -540,8 +551,11 @@ int32_t lathe_model_output_dimensions(lathe_model* model, const int64_t* const* 
   return LATHE_RUNTIME_OK;
 }
 
-int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* request) {
+int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* given) {
   model->error.text[0] = 0;
+  lathe_model_run_request complete_request{};
+  memcpy(&complete_request, given, given->struct_size < sizeof complete_request ? given->struct_size : sizeof complete_request);
+  const lathe_model_run_request* request = &complete_request;
   if (model->package) return run_package(model->package, *request, &model->error);
   if (!model->runnable) {
     say(&model->error, "the model was opened to be described only, or opening it failed");
@@ -566,6 +580,8 @@ int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* reque
   run.threads = &model->threads;
   run.nanoseconds = model->nanoseconds;
   run.clock = now;
+  if (request->decode_picture) run.decode_picture = decode_late;
+  if (request->cancelled) run.cancelled = ask_cancelled;
   // The artifact's callbacks have said more, where there is more to say.
   const auto otherwise = [&](const char* sentence) {
     if (!model->error.text[0]) say(&model->error, "%s", sentence);
@@ -580,6 +596,9 @@ int32_t lathe_model_run(lathe_model* model, const lathe_model_run_request* reque
     case LATHE_ARTIFACT_BAD_DATA:
       otherwise("a value in the inputs is out of bounds, such as an index beyond the tensor it points into");
       return LATHE_RUNTIME_DATA;
+    case LATHE_ARTIFACT_CANCELLED:
+      say(&model->error, "the run was cancelled");
+      return LATHE_RUNTIME_CANCELLED;
     default:
       otherwise("the model does not take inputs of these shapes");
       return LATHE_RUNTIME_USAGE;

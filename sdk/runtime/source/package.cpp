@@ -297,6 +297,16 @@ int32_t put(void* context, uint32_t output, const lathe_model_tensor* value) {
   return slot.output != UINT32_MAX && request.put ? request.put(request.context, slot.output, value) : 1;
 }
 
+const char* decode(void* context, const void* file, uint64_t size, void* target, uint8_t* (*allocate)(void* target, int64_t height, int64_t width)) {
+  const lathe_model_run_request& request = *static_cast<const Allocation*>(context)->request;
+  return request.decode_picture(request.context, file, size, target, allocate);
+}
+
+int32_t cancelled(void* context) {
+  const lathe_model_run_request& request = *static_cast<const Allocation*>(context)->request;
+  return request.cancelled(request.context);
+}
+
 }  // namespace
 
 bool is_folder(const char* path) {
@@ -395,6 +405,8 @@ int32_t run_package(Package* package, const lathe_model_run_request& request, Me
     run.context = &allocation;
     run.allocate = allocate;
     run.put = put;
+    if (request.decode_picture) run.decode_picture = decode;
+    if (request.cancelled) run.cancelled = cancelled;
     const int32_t code = lathe_model_run(stage.model, &run);
     if (code != LATHE_RUNTIME_OK) {
       say(message, "%s", lathe_model_error(stage.model));

@@ -85,6 +85,10 @@ TEST_CASE("made-up inputs depend on seed and name alone, and lie where they shou
   for (float v : a.as<float>()) CHECK((v >= 0 && v < 1));
   graph.value(graph.inputs[0]).type.shape.reset();
   CHECK_THROWS_AS(seeded_inputs(graph, 1), Error);
+  const Graph decodes = parse_text(
+      "g (uint8[9] x, bool b) => (y) { y = If(b) <then_branch = t () => (p) { [photo] p = ImageDecoder(x) }, "
+      "else_branch = e () => (q) { [photo] q = ImageDecoder(x) }> }");
+  CHECK_THROWS_WITH_AS(seeded_inputs(decodes, 1), doctest::Contains("'photo' (ImageDecoder)"), Error);
 }
 
 TEST_CASE("an artifact is run beside the reference on one or several inputs") {

@@ -42,6 +42,23 @@ TEST_CASE("QLinearMatMul: scales per column, a stack of matrices") {
       {2, 2, 4}, {106, 119, 101, 98, 96, 61, 129, 126, 100, 89, 105, 100, 91, 112, 78, 94});
 }
 
+// Worked out by hand from the standard's formula: no engine at hand computes these.
+TEST_CASE("QLinearMatMul of float8, alone and beside int8") {
+  const auto product = [](const std::string& constants, const std::string& casts) {
+    return result("g () => (y) <float s = {0.5}, float t = {2}, float u = {0.25}, float zero = {0}, " + constants + "> { " + casts +
+                  " y = QLinearMatMul(a, s, z, b, t, w, u, v) }");
+  };
+  const Tensor y = product("float[2,2] fa = {1, 2, -3, 0.5}, float[2,1] fb = {4, 1}, float one = {1}",
+                           "a = Cast<to = 17>(fa) z = Cast<to = 17>(zero) b = Cast<to = 19>(fb) w = Cast<to = 19>(one) v = Cast<to = 17>(zero)");
+  CHECK(y.type == DataType::float8e4m3fn);
+  CHECK(y.dimensions == std::vector<int64_t>{2, 1});
+  CHECK(float(y.as<kernels::float8e4m3fn>()[0]) == 12);   // (1 * 3 + 2 * 0) * 0.5 * 2 / 0.25
+  CHECK(float(y.as<kernels::float8e4m3fn>()[1]) == -36);  // (-3 * 3 + 0.5 * 0) * 4
+  check_quantized<int8_t>(
+      product("float[1,2] fa = {1, 2.5}, int8[2,2] b = {4, 1, 2, 40}, int8 w = {1}, int8 v = {3}", "a = Cast<to = 17>(fa) z = Cast<to = 17>(zero)"),
+      {1, 2}, {25, 127});  // (3 + 2.5) * 4 + 3; (0 + 97.5) * 4 + 3 saturates
+}
+
 TEST_CASE("products of integers scaled to float32") {
   check_floats(result("g () => (y) <uint8[2,3] a = {115, 208, 243, 197, 254, 79}, int8[3,4] b = {47, 64, -46, -29, 88, 49, 115, -99, 19, 19, 14, "
                       "39}, float c = {0.100000001}, float[4] d = {0.100000001, 0.200000003, 0.300000012, 0.400000006}, uint8 e = {120}, int8[4] f = "

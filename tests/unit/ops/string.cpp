@@ -71,6 +71,8 @@ TEST_CASE("regular expressions in RE2's syntax") {
   CHECK(matches("[]a-]+", R"("]-a", "b")", 2) == "10");
   CHECK(matches("[[:alpha:][:^ascii:]]+", R"("aé", "a1")", 2) == "10");
   CHECK(matches("(?i)straße|μ+", R"("STRASSE", "STRAßE", "ΜΜ", "m")", 4) == "0110");
+  CHECK(matches("(?i)[ǅß]θ", R"("Ǆϴ", "ẞϑ", "ǆΘ", "sθ")", 4) == "1110");
+  CHECK(matches("(?i)i+", R"("iI", "ı", "İ")", 3) == "100");
   CHECK(matches("(?i:a)b", R"("Ab", "AB")", 2) == "10");
   CHECK(matches("(?P<year>\\\\d{4})-(?:0[1-9]|1[0-2])", R"("2024-09", "2024-13", "2024-12")", 3) == "101");
   CHECK(matches(".", "\"ü\", \"\n\", \"ab\", \"\xF0\x9F\x98\x80\"", 4) == "1001");
@@ -81,6 +83,13 @@ TEST_CASE("regular expressions in RE2's syntax") {
   CHECK(matches("(?m)^a$\\\\n^b$", "\"a\nb\", \"a\nc\"", 2) == "10");
   CHECK(matches("\\\\bfoo\\\\b.*", R"("foo bar", "foobar")", 2) == "10");
   CHECK(matches("\\\\Qa.b*\\\\E+", R"("a.b*", "a.b**", "axb*")", 3) == "110");
+  CHECK(matches("\\\\p{Greek}+\\\\pN\\\\P{L}", R"("αβ1-", "ab1-", "α٣!", "α1b")", 4) == "1010");
+  CHECK(matches("\\\\p{Lu}\\\\p{Ll}+", R"("Жук", "жук", "Ǆā", "Āā")", 4) == "1011");
+  CHECK(matches("(?i)\\\\p{Lu}\\\\P{Lu}", R"("a1", "ab", "1a")", 3) == "100");
+  CHECK(matches("[^\\\\p{Han}\\\\P{L}]+", R"("abc", "漢", "a1")", 3) == "100");
+  CHECK(matches("\\\\p{^Latin}\\\\P{^Latin}", R"("1a", "a1")", 2) == "10");
+  CHECK(matches("\\\\p{Yi}", R"("ꀀ", "Y")", 2) == "10");
+  CHECK(matches("\\\\p{Any}", "\"\xF0\x9F\x98\x80\", \"ab\"", 2) == "10");
   CHECK(matches("", R"("", "a")", 2) == "10");
   CHECK(matches("x{,2}", R"("x{,2}", "xx")", 2) == "10");  // no repetition: it stands for itself
   // A matcher that backtracks needs 2^60 steps for this.
@@ -98,8 +107,11 @@ TEST_CASE("patterns that are refused") {
   refused("*a", "repeats nothing");
   refused("a**", "repeats a repetition");
   refused("(a)\\\\1", "refers back");
+  refused("\\\\p{Klingon}", "unknown Unicode property");
+  refused("\\\\p{Greek", "unknown Unicode property");
+  refused("\\\\p", "unknown Unicode property");
+  refused("[a-\\\\pL]", "end of a range");
   refused("(?=a)", "looks around");
-  refused("\\\\pL", "Unicode property");
   refused("[z-a]", "end lies before");
   refused("a{1001}", "above 1000");
   refused("((a{1000}){1000}){1000}", "too large");

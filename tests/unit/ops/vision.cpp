@@ -134,6 +134,8 @@ TEST_CASE("decoding pictures") {
   CHECK(values<uint8_t>(result(text + "<pixel_format = \"BGR\">(x) }")) == std::vector<uint8_t>{0, 0, 255, 100, 0, 0});
   CHECK(values<uint8_t>(result(text + "<pixel_format = \"Grayscale\">(x) }")) == std::vector<uint8_t>{76, 11});  // 0.299 r + 0.587 g + 0.114 b
   CHECK_THROWS_WITH_AS(result("g () => (y) <uint8[3] x = {1, 2, 3}> { [\"picture\"] y = ImageDecoder(x) }"), doctest::Contains("'picture'"), Error);
+  CHECK_THROWS_WITH_AS(result("g () => (y) <uint8[3] x = {1, 2, 3}> { y = ImageDecoder(x) }"), doctest::Contains("no picture of a known format"),
+                       Error);
   check_complaint("g (uint8[9] x) => (y) { y = ImageDecoder<pixel_format = \"RGBA\">(x) }", {"'pixel_format'", "RGB, BGR, Grayscale"});
   check_complaint("g (uint8[3,3] x) => (y) { y = ImageDecoder(x) }", {"number of dimensions"});
 }

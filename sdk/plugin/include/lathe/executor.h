@@ -75,6 +75,19 @@ typedef struct lathe_executor {
   const char* (*obstacle)(lathe_string path);
 } lathe_executor;
 
+/* Service "pictures/1" (host->service): decodes pictures for executors whose artifacts hold ONNX's ImageDecoder. */
+typedef struct lathe_pictures {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void* context;
+  /* Once the picture's size is known, calls allocate(target, height, width) and writes height * width * 3 bytes of red, green and blue there, rows
+   * from the top; NULL from allocate: there is no memory. Returns NULL, or a sentence on why it could not, which lives until the same thread's
+   * next call. */
+  const char* (*decode)(void* context, const void* file, uint64_t size, void* target,
+                        uint8_t* (*allocate)(void* target, int64_t height, int64_t width));
+} lathe_pictures;
+#define LATHE_PICTURES_SERVICE "pictures/1"
+
 #ifdef __cplusplus
 }
 #endif

@@ -80,8 +80,15 @@ enum {
   LATHE_ARTIFACT_DONE = 0,
   LATHE_ARTIFACT_BAD_SHAPE = 1, /* inputs that do not fit the model, or were not prepared for */
   LATHE_ARTIFACT_NO_MEMORY = 2, /* an output or a tensor in between could not be allocated */
-  LATHE_ARTIFACT_BAD_DATA = 3   /* a value is out of bounds, or shapes do not fit each other; `fail` was called */
+  LATHE_ARTIFACT_BAD_DATA = 3,  /* a value is out of bounds, or shapes do not fit each other; `fail` was called */
+  LATHE_ARTIFACT_CANCELLED = 4  /* `cancelled` said so */
 };
+
+/* Decodes a picture file. Once its size is known it calls allocate(target, height, width) and writes height * width * 3 bytes of red, green and blue
+ * there, rows from the top; NULL from allocate: there is no memory. Returns NULL, or a sentence on why it could not, which lives until the same
+ * thread's next call. */
+typedef const char* (*lathe_decode_picture)(void* context, const void* file, uint64_t size, void* target,
+                                            uint8_t* (*allocate)(void* target, int64_t height, int64_t width));
 
 typedef struct lathe_artifact_run {
   uint32_t struct_size;
@@ -100,6 +107,9 @@ typedef struct lathe_artifact_run {
   const lathe_artifact_threads* threads;
   uint64_t* nanoseconds;   /* NULL, or one counter per kernel to which the run adds its time */
   uint64_t (*clock)(void); /* nanoseconds now; needed when `nanoseconds` is set */
+  /* Fields from here on are there when struct_size covers them. */
+  lathe_decode_picture decode_picture; /* for ImageDecoder, with `context`; NULL: a run that comes to one fails */
+  int32_t (*cancelled)(void* context); /* non-zero: the run shall end now. Asked before every step and every turn of a loop. May be NULL. */
 } lathe_artifact_run;
 
 typedef struct lathe_artifact_plan {

@@ -7,7 +7,7 @@
  *     if (lathe_model_open("yolov8n.so", NULL, &model) != LATHE_RUNTIME_OK) puts(lathe_model_error(model));
  *     lathe_model_tensor input = {sizeof input, 1, 4, (const int64_t[]){1, 3, 640, 640}, pixels, 1 * 3 * 640 * 640 * 4, 0, 0, NULL, 0};
  *     lathe_model_tensor output = {sizeof output, 1, 3, (const int64_t[]){1, 84, 8400}, boxes, 84 * 8400 * 4, 0, 0, NULL, 0};
- *     lathe_model_run_request run = {sizeof run, 0, &input, &output, 1, 1, NULL, NULL, NULL};
+ *     lathe_model_run_request run = {sizeof run, 0, &input, &output, 1, 1, NULL, NULL, NULL, NULL, NULL};
  *     if (lathe_model_run(model, &run) != LATHE_RUNTIME_OK) puts(lathe_model_error(model));
  *     lathe_model_close(model);
  *
@@ -29,7 +29,8 @@ enum {
   LATHE_RUNTIME_FAILED = 1,      /* the file cannot be read or is no artifact; memory or threads ran out */
   LATHE_RUNTIME_USAGE = 2,       /* an argument is wrong: a shape, a type, a size, an index */
   LATHE_RUNTIME_UNSUPPORTED = 3, /* the artifact is for another processor, lacks a feature here, or is newer than this runtime */
-  LATHE_RUNTIME_DATA = 4         /* the run met a value that is out of bounds, such as an index, or tensors whose shapes do not fit each other */
+  LATHE_RUNTIME_DATA = 4,        /* the run met a value that is out of bounds, such as an index, or tensors whose shapes do not fit each other */
+  LATHE_RUNTIME_CANCELLED = 5    /* the request's `cancelled` ended the run */
 };
 
 typedef struct lathe_model lathe_model;
@@ -59,6 +60,10 @@ typedef struct lathe_model_run_request {
   /* In place of `allocate` for outputs that are no tensor of numbers: strings, sequences, optionals. Copies what it wants to keep. Non-zero: the run
    * fails. NULL: models with such outputs cannot be run. */
   int32_t (*put)(void* context, uint32_t output, const lathe_model_tensor* value);
+  /* Decodes pictures for models that do so themselves (ImageDecoder); the runtime brings no decoders. NULL: a run that comes to one fails. */
+  lathe_decode_picture decode_picture;
+  /* Asked before every step and every turn of a loop; non-zero ends the run. NULL: nobody asks. */
+  int32_t (*cancelled)(void* context);
 } lathe_model_run_request;
 
 /* Opens an artifact, or a package folder all of whose stages are native artifacts: they run one after the other as one model.

@@ -85,6 +85,12 @@ struct Attribute {
   const struct Tensor* tensor = nullptr;
 };
 
+// Decodes a picture file. Once its size is known it calls allocate(target, height, width) and writes height * width * 3 bytes of red, green and blue
+// there, rows from the top; nullptr from allocate: there is no memory. Returns nullptr, or a sentence on why it could not, which lives until the
+// same thread's next call. (The same type as lathe_decode_picture of lathe/artifact.h and the function of lathe/executor.h's "pictures/1".)
+using DecodePicture = const char* (*)(void* context, const void* file, uint64_t size, void* target,
+                                      uint8_t* (*allocate)(void* target, int64_t height, int64_t width));
+
 struct Call {
   const Tensor* inputs;
   const Tensor* outputs;  // shapes known, bytes allocated; except in operators whose output shape depends on data: see allocate
@@ -106,6 +112,9 @@ struct Call {
   void* scratch;
   // Where a kernel says that the data is bad: a static sentence. The outputs' contents are then unspecified.
   const char** error;
+  // What no bare target has; nullptr: nothing here decodes pictures.
+  DecodePicture decode_picture = nullptr;
+  void* picture_context = nullptr;
 
   const Tensor& input(int32_t index) const { return inputs[index]; }
   bool has_input(int32_t index) const { return index < input_count && inputs[index].present(); }

@@ -3,6 +3,7 @@
 #pragma once
 #include "lathe/kernels/fused_convolution.hpp"
 #include "lathe/kernels/matmul.hpp"
+#include "lathe/kernels/quantization.hpp"
 #include "lathe/kernels/quantized_arithmetic.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE {
@@ -33,12 +34,50 @@ Q requantised(int32_t sum, float scale, int32_t zero) {
   return Affine{1.0f, zero}.quantised<Q>(float(sum) * scale);
 }
 
+// QLinearMatMul where an operand or the output is float8: the same formula on the numbers that the elements mean, summed in float64.
+inline void qlinear_matmul_of_floats(const Call& call) {
+  const Tensor &a = call.input(0), &b = call.input(3), &y = call.output();
+  const MatrixShapes s = matrix_shapes(a, b, y);
+  const auto number = [&](int32_t input, int64_t place) {
+    double value = 0;
+    read_numbers(call, call.input(input), place, 1, 1, &value);
+    return value;
+  };
+  const LineParameter rows[] = {{call.input(1), s.m}, {call.input(2), s.m}, {call.input(6), s.m}, {call.input(7), s.m}},
+                      columns[] = {{call.input(4), s.n}, {call.input(5), s.n}};
+  each_matrix(s, [&](int64_t at, int64_t left, int64_t right) {
+    parallel(call, s.m * s.n, math::greatest<int64_t>(1, grain_elements / (s.k + 1)), [&](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = i / s.n, column = i % s.n;
+        const double a_zero = number(2, rows[1].place(left, row)), b_zero = number(5, columns[1].place(right, column));
+        double sum = 0;
+        for (int64_t k = 0; k < s.k; k += quantization_block) {
+          const int64_t count = math::least(quantization_block, s.k - k);
+          double from_a[quantization_block], from_b[quantization_block];
+          read_numbers(call, a, (left * s.m + row) * s.k + k, 1, count, from_a);
+          read_numbers(call, b, (right * s.k + k) * s.n + column, s.n, count, from_b);
+          for (int64_t n = 0; n < count; ++n) sum += (from_a[n] - a_zero) * (from_b[n] - b_zero);
+        }
+        const float scale = rows[0].real(left, row) * columns[0].real(right, column) / rows[2].real(left, row);
+        const double value = sum * double(scale), zero = number(7, rows[3].place(left, row));
+        const int64_t place = at * s.m * s.n + i;
+        if (is_quantized_float(y.type))
+          dispatch<QuantizedFloats>(call, y.type, [&]<class Q>() { y.as<Q>()[place] = Q::from_bits(Q::encode(narrow_to_odd(value + zero), true)); });
+        else
+          dispatch<QuantizedBytes>(call, y.type, [&]<class Q>() { y.as<Q>()[place] = saturated<Q>(math::round_even(value) + zero); });
+      }
+    });
+  });
+}
+
 }  // namespace detail
 
 // Inputs: a, its scale and zero point (one, or one for each row), b, its scale and zero point (one, or one for each column), y's scale and zero
 // point.
 inline void qlinear_matmul(const Call& call) {
   const Tensor &a = call.input(0), &b = call.input(3), &y = call.output();
+  if (detail::is_quantized_float(a.type) || detail::is_quantized_float(b.type) || detail::is_quantized_float(y.type))
+    return detail::qlinear_matmul_of_floats(call);
   const detail::MatrixShapes s = detail::matrix_shapes(a, b, y);
   const detail::LineParameter a_scale(call.input(1), s.m), b_scale(call.input(4), s.n), y_scale(call.input(6), s.m), y_zero(call.input(7), s.m);
   dispatch<detail::QuantizedBytes>(call, y.type, [&]<class Q>() {
@@ -142,7 +181,7 @@ inline void qgemm(const Call& call) {
 
 // Y = A B', where row n of B [N, K] is packed in blocks of block_size numbers of `bits` bits, low bits first. Inputs: A [..., K], B [N, blocks, bytes
 // of a block], scales [N, blocks], zero points (optional: packed likewise, each row of its own bytes, or of A's type; half of the range where
-// absent), g_idx (optional: the block of each of the K), bias [N] (optional).
+// absent), g_idx (optional: the block of each of the K), bias [N] (optional). ONNX Runtime 1.30 forgets packed zero points when there is a g_idx.
 inline void matmul_nbits(const Call& call) {
   const Tensor &a = call.input(0), &b = call.input(1), &scales = call.input(2), &zeros = detail::maybe(call, 3), &groups = detail::maybe(call, 4),
                &bias = detail::maybe(call, 5), &y = call.output();

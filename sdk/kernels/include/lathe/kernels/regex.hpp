@@ -2,15 +2,22 @@
 //
 // The pattern becomes a tree, the tree a program, and the program is run on all its states at once, one code point after the other (K. Thompson,
 // "Regular Expression Search Algorithm", Communications of the ACM 11(6), 1968). Groups are not captured, so only "does all of it match?" can be
-// asked. Not taken, with a sentence: back references, look-around, Unicode properties (\p), \C. Freestanding: the caller brings the memory.
+// asked. Not taken, with a sentence: back references, look-around, \C. Freestanding: the caller brings the memory.
 #pragma once
 #include "lathe/kernels/unicode.hpp"
+#include "lathe/kernels/unicode_properties.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE::regex {
 
-// A span of code points, both ends included.
+// A span of code points, both ends included; or, where `low` is negative, those that have a property, or all others.
 struct Range {
   int32_t low, high;
+
+  static constexpr int32_t opposite = 1 << 30;  // in `high`, beside a property's value
+  bool holds(int32_t c) const {
+    if (low >= 0) return c >= low && c <= high;
+    return unicode::has({unicode::Property::Kind(-low), high & ~opposite}, c) != ((high & opposite) != 0);
+  }
 };
 
 enum class Kind : uint8_t { empty, set, assertion, sequence, either, repeat };
@@ -287,6 +294,22 @@ class Parser {
     return true;
   }
 
+  bool at_property(int64_t ahead) const { return peek(ahead) == 'p' || peek(ahead) == 'P'; }
+  // \pN, \p{Name}, and \P or \p{^Name} for their opposites; the backslash was read. Adds the property and says whether the opposite is meant.
+  bool property() {
+    bool negated = text_[at_++] == 'P';
+    const bool braces = take("{");
+    if (braces && take("^")) negated = !negated;
+    const int64_t begin = at_;
+    do ++at_;
+    while (braces && at_ < size_ && peek() != '}');
+    const unicode::Property found = at_ <= size_ ? unicode::property(text_ + begin, at_ - begin) : unicode::Property{};
+    if (found.kind == unicode::Property::none || (braces && !take("}")))
+      fail("the pattern names an unknown Unicode property; there are general categories and scripts, as in \\p{Lu} and \\p{Greek}");
+    add(-found.kind, found.value);
+    return negated;
+  }
+
   static int32_t digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     const char lower = char(c | 0x20);
@@ -324,9 +347,6 @@ class Parser {
         if (value > 0x10ffff || (braces ? count == 0 || !take("}") : count != 2)) return fail("the pattern has a bad \\x escape"), -1;
         return value;
       }
-      case 'p':
-      case 'P':
-        return fail("the pattern asks for a Unicode property (\\p), which is not known here; write the ranges of code points"), -1;
       case 'C':
         return fail("the pattern asks for single bytes (\\C), but it is matched by code points"), -1;
       default:
@@ -348,6 +368,12 @@ class Parser {
     if (perl_class(peek())) {
       ++at_;
       return node(Kind::set, first, pattern_.range_count - first);
+    }
+    if (at_property(0)) {
+      const bool negated = property();
+      const int32_t id = node(Kind::set, first, 1);
+      pattern_.tree[id].negated = negated;
+      return id;
     }
     const int32_t c = escaped_point();
     return c < 0 ? 0 : single(c, c);
@@ -405,11 +431,16 @@ class Parser {
         at_ += 2;
         continue;
       }
+      if (peek() == '\\' && at_property(1)) {
+        ++at_;
+        if (property() && !error_) pattern_.ranges[pattern_.range_count - 1].high |= Range::opposite;
+        continue;
+      }
       const int32_t low = class_point();
       int32_t high = low;
       if (peek() == '-' && at_ + 1 < size_ && peek(1) != ']') {
         ++at_;
-        if (peek() == '\\' && perl_class(peek(1))) return fail("the pattern has a class as the end of a range");
+        if (peek() == '\\' && (at_property(1) || perl_class(peek(1)))) return fail("the pattern has a class as the end of a range");
         high = class_point();
       }
       if (error_) return 0;
@@ -580,16 +611,13 @@ struct Machine {
 
   bool within(const Instruction& set, int32_t c) const {
     for (int32_t i = set.first; i < set.first + set.second; ++i)
-      if (c >= ranges[i].low && c <= ranges[i].high) return true;
+      if (ranges[i].holds(c)) return true;
     return false;
   }
   bool accepts(const Instruction& set, int32_t c) const {
     if (c < 0) return false;  // no UTF-8: nothing matches it
-    bool inside = within(set, c);
-    if (!inside && set.folds) {
-      const int32_t lower = unicode::to_lower(c), upper = unicode::to_upper(c), folded = unicode::fold(c);
-      inside = within(set, lower) || within(set, upper) || within(set, folded);
-    }
+    const auto is_within = [&](int32_t point) { return within(set, point); };
+    const bool inside = set.folds ? unicode::in_any_case(c, is_within) : is_within(c);
     return inside != set.negated;
   }
   static bool holds(Assertion assertion, int32_t before, int32_t here) {

@@ -105,7 +105,4 @@ inline int64_t checked_product(const int64_t* dimensions, int begin, int end) {
   return overflow ? -1 : n;
 }
 
-// No shape function was written for it.
-inline void unknown(const Call& call) { call.fail("the shape of this operator's output cannot be computed at run time"); }
-
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE::shapes

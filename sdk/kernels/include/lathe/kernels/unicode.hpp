@@ -126,6 +126,14 @@ inline constexpr CaseRange lower_to_upper[] = {
     {43888, 43967, 1, -38864}, {65345, 65370, 1, -32}, {66600, 66639, 1, -40}, {66776, 66811, 1, -40}, {66967, 66977, 1, -39}, {66979, 66993, 1, -39},
     {66995, 67001, 1, -39}, {67003, 67004, 1, -39}, {68800, 68850, 1, -64}, {71872, 71903, 1, -32}, {93792, 93823, 1, -32}, {125218, 125251, 1, -34},
 };
+// Code points that count as equal without regard to case where that is more than capital and small (CaseFolding.txt, statuses C and S): circles, each
+// ended by 0.
+inline constexpr int32_t case_circles[] = {
+    75, 107, 8490, 0, 83, 115, 383, 0, 223, 7838, 0, 197, 229, 8491, 0, 452, 453, 454, 0, 455, 456, 457, 0, 458, 459, 460, 0, 497, 498, 499, 0,
+    914, 946, 976, 0, 917, 949, 1013, 0, 920, 952, 977, 1012, 0, 837, 921, 953, 8126, 0, 922, 954, 1008, 0, 181, 924, 956, 0, 928, 960, 982, 0,
+    929, 961, 1009, 0, 931, 962, 963, 0, 934, 966, 981, 0, 937, 969, 8486, 0, 1042, 1074, 7296, 0, 1044, 1076, 7297, 0, 1054, 1086, 7298, 0,
+    1057, 1089, 7299, 0, 1058, 1090, 7300, 7301, 0, 1066, 1098, 7302, 0, 1122, 1123, 7303, 0, 7776, 7777, 7835, 0, 7304, 42570, 42571, 0,
+};
 // clang-format on
 
 namespace detail {
@@ -154,5 +162,23 @@ inline int32_t to_upper(int32_t point) {
 }
 // Equal for code points that differ in case only.
 inline int32_t fold(int32_t point) { return to_lower(to_upper(point)); }
+
+// Whether the test holds for the code point or for one that counts as equal without regard to case.
+template <class Test>
+bool in_any_case(int32_t point, Test&& test) {
+  if (test(point)) return true;
+  const int32_t* circle = case_circles;
+  for (const int32_t& member : case_circles) {
+    if (member == 0) {
+      circle = &member + 1;
+    } else if (member == point) {
+      for (; *circle; ++circle)
+        if (test(*circle)) return true;
+      return false;
+    }
+  }
+  const bool turkish = point == 0x130 || point == 0x131;  // the dotted capital and the dotless small i are equal to themselves only
+  return !turkish && (test(to_lower(point)) || test(to_upper(point)));
+}
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE::unicode

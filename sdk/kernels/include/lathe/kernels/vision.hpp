@@ -1,7 +1,7 @@
 // Computer vision: sampling at computed places, pooling over regions of interest, deformable convolution, overlapping patches, centred cropping.
 //
 // Sources: ONNX, Operators.md, GridSample (opset 22), AffineGrid (20), RoiAlign (22), MaxRoiPool, DeformConv (22), Col2Im (18),
-// CenterCropPad (18). Resize stands in resize.hpp; DepthToSpace and SpaceToDepth stand in movement.hpp.
+// CenterCropPad (18), ImageDecoder (20). Resize stands in resize.hpp; DepthToSpace and SpaceToDepth stand in movement.hpp.
 #pragma once
 #include "lathe/kernels/convolution.hpp"
 
@@ -512,6 +512,41 @@ inline void deform_conv(const Call& call) {
   });
 }
 
+// Input: the bytes of a picture file. Output [height, width, 3 or 1], in the order that pixel_format says. Grey is the luma of ITU-R BT.601 in 16-bit
+// fixed point, rounded, as PIL computes it for the standard's tests.
+inline void image_decoder(const Call& call) {
+  struct Target {
+    const Call& call;
+    bool grey;
+    uint8_t* rgb = nullptr;
+    int64_t pixels = 0;
+  };
+  Target target{call, call.is("pixel_format", "Grayscale", "RGB")};
+  if (!call.has_output(0)) return;
+  if (!call.decode_picture) return call.fail("it decodes pictures, and this run was given nothing that can");
+  const char* refusal = call.decode_picture(call.picture_context, call.input(0).data, uint64_t(call.input(0).size()), &target,
+                                            [](void* context, int64_t height, int64_t width) -> uint8_t* {
+                                              Target& t = *static_cast<Target*>(context);
+                                              const int64_t dimensions[3] = {height, width, t.grey ? 1 : 3};
+                                              if (!t.call.allocate_output(0, dimensions, 3)) return nullptr;
+                                              t.pixels = height * width;
+                                              t.rgb = t.grey ? t.call.temporary<uint8_t>(3 * t.pixels) : t.call.output().as<uint8_t>();
+                                              return t.rgb;
+                                            });
+  if (refusal) return call.fail(refusal);
+  uint8_t* to = call.output().as<uint8_t>();
+  const bool reversed = call.is("pixel_format", "BGR", "RGB");
+  for (int64_t i = 0; i < target.pixels; ++i) {
+    const uint8_t red = target.rgb[3 * i], green = target.rgb[3 * i + 1], blue = target.rgb[3 * i + 2];
+    if (target.grey) {
+      to[i] = uint8_t((red * 19595u + green * 38470u + blue * 7471u + 0x8000u) >> 16);
+    } else if (reversed) {
+      to[3 * i] = blue;
+      to[3 * i + 2] = red;
+    }
+  }
+}
+
 #define LATHE_KERNELS_VISION(X)                                  \
   X("", GridSample, grid_sample, shapes::grid_sample)            \
   X("", AffineGrid, affine_grid, shapes::affine_grid)            \
@@ -519,6 +554,7 @@ inline void deform_conv(const Call& call) {
   X("", MaxRoiPool, max_roi_pool, shapes::max_roi_pool)          \
   X("", CenterCropPad, center_crop_pad, shapes::center_crop_pad) \
   X("", Col2Im, col2im, shapes::col2im)                          \
-  X("", DeformConv, deform_conv, shapes::deform_conv)
+  X("", DeformConv, deform_conv, shapes::deform_conv)            \
+  X("", ImageDecoder, image_decoder, shapes::by_kernel)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
