@@ -146,6 +146,7 @@ Json model_key(const Graph& graph) {
   if (const Json size = numbers(property("imgsz")); pair_of_numbers(size)) model["image_size"] = size;
   if (const Json points = numbers(property("kpt_shape")); pair_of_numbers(points)) model["keypoints"] = points;
   if (property("keypoints_from") == "centre") model["keypoints_from_centre"] = true;
+  if (property("input") == "normalised") model["normalised_input"] = true;
   if (property("angles") == "radians") model["angles_in_radians"] = true;
   if (const Json anchors = numbers(property("anchors")); anchors_per_scale(anchors)) model["anchors"] = anchors;
   return model;

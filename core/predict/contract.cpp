@@ -29,7 +29,7 @@ void read_model(const Json& model, Contract& c) {
   for (const auto& [value, word] : tasks)
     if (task == word) c.task = value;
   c.head = head == "raw" ? Head::raw : head == "decoded" ? Head::decoded : head == "nms" ? Head::final_boxes : Head::unknown;
-  c.end_to_end = model.value("end_to_end", false);
+  c.end_to_end = model.value("end_to_end", false), c.normalised_input = model.value("normalised_input", false);
   c.keypoints_from_centre = model.value("keypoints_from_centre", false), c.angles_in_radians = model.value("angles_in_radians", false);
   if (const auto size = model.find("image_size"); size != model.end()) c.height = size->at(0).get<int64_t>(), c.width = size->at(1).get<int64_t>();
   if (const auto shape = model.find("keypoints"); shape != model.end())

@@ -23,7 +23,8 @@ enum class Head {
 struct Contract {
   Task task = Task::unknown;
   Head head = Head::unknown;
-  bool end_to_end = false;  // the network yields each object once: nothing is to be suppressed, and a box may have several classes
+  bool end_to_end = false;        // the network yields each object once: nothing is to be suppressed, and a box may have several classes
+  bool normalised_input = false;  // pictures normalised by ImageNet's mean and deviation, instead of 0..1
   bool keypoints_from_centre = false, angles_in_radians = false;  // how raw values are meant (decode.cpp)
   Fit fit = Fit::letterbox;
   int64_t width = 0, height = 0;          // of the image; 0: not said

@@ -79,6 +79,8 @@ Predictor::Predictor(Plugins& plugins, const std::string& artifact, unsigned thr
     refuse(artifact, "this model takes several pictures at once, and predictions are made one by one", to_string(*type.shape));
   if (contract_.task == Task::unknown && contract_.labels.empty())
     refuse(artifact, "this package says neither the model's task nor its classes, so what its outputs mean is not known");
+  if (contract_.normalised_input)
+    refuse(artifact, "this model wants pictures normalised by ImageNet's mean and deviation, which predictions do not do yet");
   layout_ = *layout, type_ = type.element;
   // Models that came without a task (YOLOv5's ONNX export has classes only): a second output of rank 4 are prototypes.
   if (contract_.task == Task::unknown) {

@@ -266,6 +266,8 @@ Outputs trace_head(Trace& trace, const Module& head, const std::string& name, co
   if (class_name == "Classify") {
     Outputs outputs;
     outputs.task = "classify";
+    // YOLOv5's own classifiers are trained on pictures normalised by ImageNet's mean and deviation, and yield logits.
+    if (head.class_path().ends_with("models.common.Classify")) outputs.properties["input"] = "normalised";
     outputs.tensors = {{"output0", trace.call(head, "", trace.net.concat(inputs.features, 1))}};
     return outputs;
   }

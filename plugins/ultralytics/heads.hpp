@@ -35,6 +35,7 @@ struct Outputs {
   //   head            raw, decoded, nms
   //   end2end         True: the network is trained to yield each object once, so that nothing is to be suppressed
   //   fit             stretch: pictures are brought to the input's size without regard to their aspect ratio
+  //   input           normalised: by the mean and deviation of ImageNet, instead of 0 to 1
   //   anchors         per scale the boxes' sizes in pixels: [[[10, 13], ...], ...]
   //   keypoints_from  centre: raw keypoints are distances from the cell's centre; otherwise half of those from its corner
   //   angles          radians: raw angles are angles; otherwise their sigmoid is, in half turns from a quarter turn back

@@ -78,15 +78,18 @@ TEST_CASE("the model's JSON says what the outputs mean, and how a picture is pre
                              {"imgsz", "[8, 16]"},
                              {"kpt_shape", "(17, 3)"},
                              {"keypoints_from", "centre"},
+                             {"input", "normalised"},
                              {"names", "{0: 'person'}"}});
-  CHECK(pose["lathe"]["model"].dump() ==
-        R"({"end_to_end":true,"head":"raw","image_size":[8,16],"keypoints":[17,3],"keypoints_from_centre":true,"stride":32,"task":"pose"})");
+  CHECK(
+      pose["lathe"]["model"].dump() ==
+      R"({"end_to_end":true,"head":"raw","image_size":[8,16],"keypoints":[17,3],"keypoints_from_centre":true,"normalised_input":true,"stride":32,"task":"pose"})");
   CHECK(pose["PRE_PROCESS"][0]["InputPadMethod"] == "letterbox");
   CHECK(pose["PRE_PROCESS"][0]["InputW"] == 16);
   const Contract contract = read_contract(folder + "/m.bin");  // beside its JSON
   CHECK(contract.task == Task::pose);
   CHECK(contract.head == Head::raw);
   CHECK(contract.end_to_end);
+  CHECK(contract.normalised_input);
   CHECK(contract.keypoints == 17);
   CHECK(contract.height == 8);
   CHECK(contract.label(0) == "person");
