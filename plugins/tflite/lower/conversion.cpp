@@ -91,6 +91,16 @@ void lower_quantize(Lowering& l, const Work& w) {
   if (!has_quantize(q, l.type(w.out()))) return quantize_by_formula(l, w);
   if (l.type(w.in(0)) != Type::float32) l.refuse("the format's QUANTIZE takes float32");
   const Order order = l.order_of(w.in(0));
+  const uint32_t producer = w.in(0) < l.graph().value_count() ? l.graph().value(w.in(0)).producer() : LATHE_NONE;
+  if (producer != LATHE_NONE && l.graph().node(producer).is("DequantizeLinear") && !l.is_constant(w.in(0))) {  // integers to integers
+    const uint32_t from = l.graph().node(producer).input(0);
+    const Quantization& own = l.value(from).quantization;
+    if (has_quantize(own, l.type(from)) && own == q && l.type(from) == l.type(w.out())) return l.alias(w.out(), from);
+    if (has_quantize(own, l.type(from))) {
+      l.emit("QUANTIZE", {l.in_order(from, order)}, {l.result(w.out(), order)});
+      return;
+    }
+  }
   const int32_t x = l.in_order(w.in(0), order);
   l.emit("QUANTIZE", {x}, {l.result(w.out(), order)});
 }

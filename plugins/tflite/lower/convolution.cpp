@@ -239,6 +239,20 @@ void transposed2d(Lowering& l, const Work& w, int32_t x, const Order& order, uin
     const int64_t total = std::max<int64_t>((x.in - 1) * x.stride + x.reach() - x.out, 0);
     return x.in >= 0 && (x.out + x.stride - 1) / x.stride == x.in && x.before == total / 2;
   };
+  const bool open = a.in < 0 || b.in < 0 || wanted[0] < 0;
+  const auto extra = w.node.integers("output_padding", {0, 0});
+  const bool bare = !a.before && !a.after && !b.before && !b.after && extra == std::vector<int64_t>(extra.size(), 0) && !w.node.has("output_shape") &&
+                    w.node.text("auto_pad", "NOTSET") == "NOTSET";
+  if (open && bare) {  // every extent is stride * (in - 1) + reach, counted when it runs
+    const Expression in{&l, l.make("SHAPE", {x}, Type::int32, {4}, {{"out_type", static_cast<double>(Type::int32), {}}})};
+    const auto row = [&](int64_t n, int64_t h, int64_t v, int64_t c) {
+      return in.with(l.ints({static_cast<int32_t>(n), static_cast<int32_t>(h), static_cast<int32_t>(v), static_cast<int32_t>(c)}));
+    };
+    const Expression counted = in * row(1, a.stride, b.stride, 0) + row(0, a.reach() - a.stride, b.reach() - b.stride, outputs);
+    l.emit("TRANSPOSE_CONV", {counted.tensor, by, x, bias}, {out}).options = {
+        {"padding", 1, {}}, {"stride_h", static_cast<double>(a.stride), {}}, {"stride_w", static_cast<double>(b.stride), {}}};
+    return;
+  }
   for (const WindowAxis* x2 : {&a, &b})
     if (x2->in < 0 || x2->out < 0) l.refuse("the format's TRANSPOSE_CONV wants the shape of its output in numbers");
   Extents full = wanted;

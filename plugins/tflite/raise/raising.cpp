@@ -280,8 +280,14 @@ uint32_t Raising::broadcastable(int32_t index, const Order& order) {
   if (n > order.size() || is_identity(order) || single) return plain(index);
   Extents full(order.size() - n, 1);
   full.insert(full.end(), e.begin(), e.end());
-  const uint32_t wide = reshape(plain(index), full);
-  return moved(wide, full, identity(order.size()), order);
+  // Quantised constants are reshaped as the integers they are, so that they are still constants behind it.
+  const Tensor& t = tensor(index);
+  const bool integers = is_quantized(index) && t.constant && !t.quantization.per_axis();
+  const uint32_t wide = reshape(integers ? stored(index, identity(n)) : plain(index), full);
+  const uint32_t made = moved(wide, full, identity(order.size()), order);
+  if (!integers) return made;
+  const auto parameters = scale_and_zero(t);
+  return node("DequantizeLinear", {made, parameters[0], parameters[1]});
 }
 
 uint32_t Raising::activate(uint32_t value, Activation activation) {
