@@ -176,6 +176,7 @@ constexpr KnownDifference table[] = {
     {"QuantizeLinear",
      [](const Place& p) { return (result_type(p) == DataType::uint2 || result_type(p) == DataType::int2) && p.input(1) && p.input(1)->size() > 1; },
      "to 2 bits elements that share a byte get the scale and zero point of one of them"},
+    {"QuantizeLinear", [](const Place& p) { return p.empty(); }, "its process ends on blocks of tensors without elements"},
     {"ReduceLogSum*", of_integers, "of integers every step is rounded to an integer, or refused as Log of an unsigned one"},
     {"STFT", [](const Place& p) { return p.rank(0) == 3 && p.input(0)->dimensions[2] == 2; },
      "complex signals give numbers from uninitialised memory"},
@@ -215,9 +216,12 @@ constexpr KnownDifference table[] = {
     {"Cast*", [](const Place& p) { return to_few_bits(p) && any_element(p.input(0), is_half_way); },
      "to 4 and 2 bits rounds halves away from zero, where the standard rounds them to even"},
     {"Cast*",
-     [](const Place& p) { return result_type(p) == DataType::string && (p.type(0) >= DataType::bfloat16 || p.type(0) == DataType::float16); },
-     "writes halves and small floats with the digits of float32, where the standard's reference, NumPy, writes the fewest that name the number in "
-     "its own type"},
+     [](const Place& p) {
+       const auto whole = [](double x) { return x == std::floor(x); };
+       return result_type(p) == DataType::string && (p.type(0) >= DataType::bfloat16 || any_element(p.input(0), whole));
+     },
+     "writes 2 for 2.0, and halves and small floats with the digits of float32; the standard's reference, NumPy, writes 2.0, and the fewest digits "
+     "that name the number in its own type"},
     {"Cast*", [](const Place& p) { return result_type(p) == DataType::string && p.type(0) == DataType::boolean; },
      "writes 0 and 1, where the standard's reference, NumPy, writes False and True"},
     {"Cast*", [](const Place& p) { return p.type(0) == DataType::float8e8m0 && result_type(p) == DataType::boolean; },
