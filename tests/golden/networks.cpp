@@ -83,6 +83,8 @@ bool check(Plugins& plugins, const fs::path& model, bool compiled) {
   const std::string size = modules ? "12" : "64x96";
   std::set<std::string> forms;
   for (const auto& [name, tensor] : expected) forms.insert(name.substr(0, name.find('.')));
+  // The graphs of final boxes are alike but for a few: compiling those is enough.
+  if (compiled && forms.size() == 2 && forms.contains("decoded")) forms.erase("nms");
   bool good = true;
   for (const std::string& form : forms) {
     NamedData outputs;
