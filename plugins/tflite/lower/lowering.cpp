@@ -231,11 +231,10 @@ void Lowering::lower_quantized(Work work) {
   if (rule.scale != 0) {
     forced = {{rule.scale}, {rule.zero_point + (t == Type::uint8 ? 128 : 0)}, 0};
   } else if (rule.same) {
-    size_t data = 0, distinct = 0;
+    size_t data = 0;
     for (const uint32_t id : work.inputs)
       if (id != LATHE_NONE && values_[id].quantization.present()) {
         if (data++ == 0) forced = values_[id].quantization;
-        distinct += !(values_[id].quantization == forced);
       }
     if (data > 1) {  // several inputs are brought to what comes out
       forced = values_[work.out()].quantization;
