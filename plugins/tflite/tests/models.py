@@ -40,8 +40,12 @@ MODELS = {
 QUANTIZED = {'yolov8n_int8_qdq', 'yolov8n_int8'}
 
 
+def file_of(kind, name):
+    return '%s.%s.npy' % (kind, name.replace('/', '_'))
+
+
 def expected_of(folder, name, position):
-    for path in (os.path.join(folder, 'output.%s.npy' % name), os.path.join(folder, 'output%d.npy' % position), os.path.join(folder, 'output.npy')):
+    for path in (os.path.join(folder, file_of('output', name)), os.path.join(folder, 'output%d.npy' % position), os.path.join(folder, 'output.npy')):
         if os.path.exists(path):
             return np.load(path)
     raise SystemExit('there are no golden numbers of the output %s in %s' % (name, folder))
@@ -49,7 +53,7 @@ def expected_of(folder, name, position):
 
 def inputs_of(folder, names):
     single = os.path.join(folder, 'input.npy')
-    return [np.load(single if os.path.exists(single) else os.path.join(folder, 'input.%s.npy' % n)) for n in names]
+    return [np.load(single if os.path.exists(single) else os.path.join(folder, file_of('input', n))) for n in names]
 
 
 def test(given, name, weights):

@@ -8,4 +8,4 @@ if [ -z "${LATHE_TFLITE_LIBRARY:-}" ]; then
   (flock 9; "$here/../../../scripts/get_tensorflow_lite.sh" "$folder") 9>"$folder.lock" || { echo "SKIPPED: TensorFlow Lite is not here and could not be fetched"; exit 77; }
   export LATHE_TFLITE_LIBRARY=$folder/libtensorflowlite_c.so
 fi
-exec python3 "$here/$script" "$@"
+exec /usr/bin/python3 "$here/$script" "$@"
