@@ -29,6 +29,17 @@
 
 LLD_HAS_DRIVER(elf)
 
+#if LLVM_VERSION_MAJOR < 20
+// LLD 19 as a library leaves these symbols behind, those that a static executable had above all, and writes through them when it links the
+// next file, where nothing sets them anew.
+namespace lld::elf {
+class Defined;
+struct ElfSym {
+  static Defined *relaIpltStart, *relaIpltEnd, *globalOffsetTable, *tlsModuleBase, *riscvGlobalPointer;
+};
+}  // namespace lld::elf
+#endif
+
 namespace lathe::llvm_cpu {
 namespace {
 
@@ -68,6 +79,12 @@ void run_linker(const std::vector<std::string>& words, const std::string& what) 
   for (const std::string& word : words) arguments.push_back(word.c_str());
   std::string said, complaints;
   llvm::raw_string_ostream out(said), err(complaints);
+#if LLVM_VERSION_MAJOR < 20
+  using lld::elf::ElfSym;
+  for (lld::elf::Defined** symbol :
+       {&ElfSym::relaIpltStart, &ElfSym::relaIpltEnd, &ElfSym::globalOffsetTable, &ElfSym::tlsModuleBase, &ElfSym::riscvGlobalPointer})
+    *symbol = nullptr;
+#endif
   const lld::Result result = lld::lldMain(arguments, out, err, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0) throw sdk::Failure(LATHE_INTERNAL, "linking " + what + " failed: " + err.str().substr(0, 2000));
 }

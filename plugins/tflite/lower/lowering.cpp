@@ -297,10 +297,11 @@ void Lowering::lower(const sdk::NodeView& node) {
 // The rest of the graph goes on with a stand-in, so that every refusal is found at once.
 void Lowering::give_up(const sdk::NodeView& node, const std::string& reason) {
   refusals_.push_back({node.index(), reason});
-  for (const uint32_t start : {node.index(), tail_[node.index()]})
-    for (const uint32_t id : graph_.node(start).outputs())
-      if (id != LATHE_NONE && values_[id].held.empty())
-        define(id, new_tensor(values_[id].name, type(id), extents(id), values_[id].quantization), identity(rank(id)));
+  // The activation that would have been fused into it stands for itself now.
+  if (tail_[node.index()] != node.index()) absorbed_[tail_[node.index()]] = false;
+  for (const uint32_t id : node.outputs())
+    if (id != LATHE_NONE && values_[id].held.empty())
+      define(id, new_tensor(values_[id].name, type(id), extents(id), values_[id].quantization), identity(rank(id)));
 }
 
 void Lowering::run() {
