@@ -64,7 +64,7 @@ class Lowering {
     std::vector<std::pair<int32_t, Order>> held;
   };
   const Value& value(uint32_t id) const { return values_[id]; }
-  const Extents& extents(uint32_t id) const { return values_[id].extents; }
+  Extents extents(uint32_t id) const { return values_[id].extents; }  // by value: values move when one is added
   size_t rank(uint32_t id) const { return values_[id].extents.size(); }
   Type type(uint32_t id) const { return values_[id].type; }
   bool is_constant(uint32_t id) const { return values_[id].constant.has_value() || folded(id); }
@@ -99,7 +99,8 @@ class Lowering {
   int32_t new_tensor(const std::string& name, Type type, const Extents& extents, const Quantization& quantization = {});
   const Extents extents_of(int32_t tensor) const;
   Type type_of(int32_t tensor) const { return main().tensors[static_cast<size_t>(tensor)].type; }
-  const Quantization& quantization_of(int32_t tensor) const { return main().tensors[static_cast<size_t>(tensor)].quantization; }
+  // By value: tensors move when one is added.
+  Quantization quantization_of(int32_t tensor) const { return main().tensors[static_cast<size_t>(tensor)].quantization; }
   template <class T>
   int32_t constant(Type type, const Extents& extents, std::vector<T> elements, const Quantization& quantization = {}, const std::string& name = {});
   int32_t ints(std::vector<int32_t> elements);  // rank 1
