@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <cctype>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -13,7 +14,8 @@ namespace {
 
 const std::vector<std::string> option_types = {"bool", "int", "float", "string", "choice", "path"};
 const std::vector<std::string> known_parts = {"frontend/1", "backend/1", "executor/1", "inspector/1", "passes/1", "operators/1", "tensors/1"};
-const std::vector<std::string> known_traits = {"runs-on-host", "static-shapes", "needs-calibration", "quantises-itself"};
+const std::vector<std::string> known_traits = {"runs-on-host",     "static-shapes", "needs-calibration",
+                                               "quantises-itself", "rest-on-host",  "cuts-heads"};
 
 class Reader {
  public:
@@ -24,7 +26,7 @@ class Reader {
     m.file = file_;
     if (!expect_map(root, "a manifest",
                     {"name", "version", "vendor", "description", "library", "parts", "runtime", "aliases", "traits", "devices", "options", "emits",
-                     "extensions", "tensor-extensions", "domains"})) {
+                     "calibration", "extensions", "tensor-extensions", "domains"})) {
       return m;
     }
     m.name = required(root, "name");
@@ -41,10 +43,14 @@ class Reader {
     m.tensor_extensions = names(root, "tensor-extensions");
     m.domains = names(root, "domains");
     for (const YAML::Node& node : list(root, "devices")) {
-      if (!expect_map(node, "a device", {"name", "description", "precisions"})) continue;
-      m.devices.push_back({required(node, "name"), text(node, "description"), names(node, "precisions")});
+      if (!expect_map(node, "a device", {"name", "description", "precisions", "weight-bytes", "feature-bytes"})) continue;
+      m.devices.push_back({required(node, "name"), text(node, "description"), names(node, "precisions"), number(node, "weight-bytes"),
+                           number(node, "feature-bytes")});
     }
     for (const YAML::Node& node : list(root, "options")) m.options.push_back(option(node));
+    if (const YAML::Node node = root["calibration"]; node && expect_map(node, "calibration", {"lowest", "wanted"})) {
+      m.calibration_lowest = static_cast<int64_t>(number(node, "lowest")), m.calibration_wanted = static_cast<int64_t>(number(node, "wanted"));
+    }
     if (!m.name.empty() && !valid_name(m.name)) problem(root["name"], "'" + m.name + "' is no plugin name", "lower case letters, digits and '_'");
     if (m.parts.empty()) problem(root, "the manifest lists no parts", "parts: [" + known_parts.front() + ", ...]");
     if (m.has_part("backend/1")) {
@@ -105,6 +111,15 @@ class Reader {
       return {};
     }
     return node.Scalar();
+  }
+  // 0 when the key is not there.
+  uint64_t number(const YAML::Node& map, const char* key) {
+    const std::string digits = text(map, key);
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (!digits.empty() && (error != std::errc() || end != digits.data() + digits.size()))
+      problem(map[key], std::string("'") + key + "' is a number", "digits");
+    return value;
   }
   std::string required(const YAML::Node& map, const char* key) {
     std::string value = text(map, key);
@@ -249,8 +264,11 @@ Manifest describe_tables(const lathe_plugin& table) {
       if (b->flags & (1u << i)) m.traits.push_back(known_traits[i]);
     for (size_t i = 0; i < b->device_count; ++i) {
       const lathe_device& d = *LATHE_AT(lathe_device, b->devices, b->device_stride, i);
-      m.devices.push_back({text(d.name), text(d.description), texts(d.precisions)});
+      m.devices.push_back({text(d.name), text(d.description), texts(d.precisions), LATHE_HAS(&d, lathe_device, weight_bytes) ? d.weight_bytes : 0,
+                           LATHE_HAS(&d, lathe_device, feature_bytes) ? d.feature_bytes : 0});
     }
+    if (LATHE_HAS(b, lathe_backend, calibration_lowest)) m.calibration_lowest = b->calibration_lowest;
+    if (LATHE_HAS(b, lathe_backend, calibration_wanted)) m.calibration_wanted = b->calibration_wanted;
     for (OptionSpec& o : describe_options(b->options, b->option_count, b->option_stride)) m.options.push_back(std::move(o));
   }
   if (const auto* t = static_cast<const lathe_operators*>(table.part("operators/1"))) {
@@ -273,7 +291,10 @@ std::vector<std::string> sorted(std::vector<std::string> list) {
 std::string words(const OptionSpec& o) {
   return "type " + o.type + ", default '" + o.fallback + "', choices " + join(o.choices) + ", flag '" + o.flag + "', help '" + o.help + "'";
 }
-std::string words(const DeviceSpec& d) { return "precisions " + join(d.precisions) + ", description '" + d.description + "'"; }
+std::string words(const DeviceSpec& d) {
+  return "precisions " + join(d.precisions) + ", description '" + d.description + "', weight-bytes " + std::to_string(d.weight_bytes) +
+         ", feature-bytes " + std::to_string(d.feature_bytes);
+}
 
 // Elements by name: missing ones on either side, and those that differ.
 template <class T>
@@ -312,6 +333,8 @@ std::vector<std::string> differences(const Manifest& manifest, const Manifest& t
   same("extensions", join(sorted(manifest.extensions)), join(sorted(table.extensions)));
   same("tensor-extensions", join(sorted(manifest.tensor_extensions)), join(sorted(table.tensor_extensions)));
   same("domains", join(sorted(manifest.domains)), join(sorted(table.domains)));
+  same("calibration", std::to_string(manifest.calibration_lowest) + ", " + std::to_string(manifest.calibration_wanted),
+       std::to_string(table.calibration_lowest) + ", " + std::to_string(table.calibration_wanted));
   compare("device", manifest.devices, table.devices, found);
   compare("option", manifest.options, table.options, found);
   return found;

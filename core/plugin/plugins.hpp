@@ -32,6 +32,7 @@ struct OptionSpec {
 struct DeviceSpec {
   std::string name, description;
   std::vector<std::string> precisions;
+  uint64_t weight_bytes = 0, feature_bytes = 0;  // see lathe_device
 };
 
 // What a manifest says.
@@ -41,14 +42,15 @@ struct Manifest {
   std::vector<std::string> parts;  // "backend/1", ...
   // backend
   std::string runtime;
-  std::vector<std::string> traits;  // runs-on-host, static-shapes, needs-calibration, quantises-itself: lathe_backend.flags in words
+  std::vector<std::string> traits;  // lathe_backend.flags in words (manifest.cpp)
   std::vector<std::string> aliases;
   std::vector<DeviceSpec> devices;
   std::vector<OptionSpec> options;
   std::vector<std::string> emits;
-  std::vector<std::string> extensions;         // what its frontend reads or its executor runs
-  std::vector<std::string> tensor_extensions;  // tensor files that it reads and writes
-  std::vector<std::string> domains;            // of its operators
+  int64_t calibration_lowest = 0, calibration_wanted = 0;  // samples; see lathe_backend
+  std::vector<std::string> extensions;                     // what its frontend reads or its executor runs
+  std::vector<std::string> tensor_extensions;              // tensor files that it reads and writes
+  std::vector<std::string> domains;                        // of its operators
 
   bool has_part(std::string_view part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
   bool has_trait(std::string_view trait) const { return std::find(traits.begin(), traits.end(), trait) != traits.end(); }

@@ -6,6 +6,7 @@
 #include "lathe/executor.h"
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
+#include "lathe/models.h"
 #include "lathe/operators.h"
 #include "lathe/passes.h"
 #include "lathe/tensors.h"
@@ -393,3 +394,34 @@ AT(lathe_pictures, reserved, 4);
 AT(lathe_pictures, context, 8);
 AT(lathe_pictures, decode, 16);
 ENDS(lathe_pictures, 24);
+
+/* 1.0, before its release: calibration and models */
+AT(lathe_device, weight_bytes, 32);
+AT(lathe_device, feature_bytes, 40);
+AT(lathe_compile_request, preprocessing, 88);
+AT(lathe_compile_request, calibration, 96);
+AT(lathe_backend, calibration_lowest, 152);
+AT(lathe_backend, calibration_wanted, 156);
+AT(lathe_preprocessing, struct_size, 0);
+AT(lathe_preprocessing, input, 4);
+AT(lathe_preprocessing, width, 8);
+AT(lathe_preprocessing, height, 16);
+AT(lathe_preprocessing, channels, 24);
+AT(lathe_preprocessing, fit, 32);
+AT(lathe_preprocessing, bgr, 36);
+AT(lathe_preprocessing, channels_last, 40);
+AT(lathe_preprocessing, padding, 44);
+AT(lathe_preprocessing, mean, 48);
+AT(lathe_preprocessing, scale, 64);
+ENDS(lathe_preprocessing, 80);
+AT(lathe_calibration, struct_size, 0);
+AT(lathe_calibration, context, 8);
+AT(lathe_calibration, count, 16);
+AT(lathe_calibration, read, 24);
+AT(lathe_calibration, read_picture, 32);
+AT(lathe_calibration, source, 40);
+ENDS(lathe_calibration, 48);
+AT(lathe_models, struct_size, 0);
+AT(lathe_models, context, 8);
+AT(lathe_models, write, 16);
+ENDS(lathe_models, 24);

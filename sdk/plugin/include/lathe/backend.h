@@ -5,6 +5,7 @@
  */
 #ifndef LATHE_BACKEND_H
 #define LATHE_BACKEND_H
+#include "calibration.h"
 #include "graph.h"
 #ifdef __cplusplus
 extern "C" {
@@ -16,13 +17,18 @@ typedef struct lathe_device {
   const char* name;              /* static; as the vendor spells it, compared without case */
   const char* description;       /* static */
   const char* const* precisions; /* static, NULL-terminated, best first: "float32", "float16", "bfloat16", "int8", "mixed" */
+  /* What the device holds at once, for an estimate before a long compile; 0: no such limit is known. */
+  uint64_t weight_bytes;  /* weights, one byte each */
+  uint64_t feature_bytes; /* feature maps that live at the same time, one byte an element */
 } lathe_device;
 
 enum {
   LATHE_BACKEND_RUNS_ON_HOST = 1,      /* artifacts for the host's own processor run on this machine */
   LATHE_BACKEND_STATIC_SHAPES = 2,     /* every dimension must be a constant */
   LATHE_BACKEND_NEEDS_CALIBRATION = 4, /* compile() wants calibration data */
-  LATHE_BACKEND_QUANTISES_ITSELF = 8   /* takes the float graph for int8 */
+  LATHE_BACKEND_QUANTISES_ITSELF = 8,  /* takes the float graph for int8 */
+  LATHE_BACKEND_REST_ON_HOST = 16,     /* what it does not take is compiled for the processor beside the device, without being asked for */
+  LATHE_BACKEND_CUTS_HEADS = 32        /* a detection head's decoding is left to that processor; it sees the graph up to the last convolutions */
 };
 
 typedef struct lathe_compile_request {
@@ -34,6 +40,9 @@ typedef struct lathe_compile_request {
   lathe_string stem;      /* file name stem for the artifact, without extension */
   const lathe_setting* settings;
   size_t setting_count;
+  /* Both live as long as `self`. */
+  const lathe_preprocessing* preprocessing; /* NULL: the model takes no pictures, or nobody said how */
+  const lathe_calibration* calibration;     /* NULL: none was given */
 } lathe_compile_request;
 
 typedef struct lathe_verdict {
@@ -71,7 +80,7 @@ typedef struct lathe_backend {
   const lathe_option* options;
   size_t option_count, option_stride;
   const char* const* emits;            /* static, NULL-terminated; what --emit may ask; the first is what a package holds: "library" */
-  int64_t opset_lowest, opset_highest; /* opsets it accepts; 0, 0: the canonical one */
+  int64_t opset_lowest, opset_highest; /* ONNX opsets it accepts: graphs are handed over at the highest; 0, 0: the canonical one */
   /* Sets *self and returns LATHE_OK, or reports and returns why not: LATHE_USAGE for an option's value that makes no sense. */
   lathe_code (*create)(const lathe_host* host, const lathe_compile_request* request, void** self);
   void (*destroy)(void* self);
@@ -85,6 +94,8 @@ typedef struct lathe_backend {
   lathe_code (*fingerprint)(void* self, void* context, void (*fact)(void* context, lathe_string key, lathe_string value));
   /* Prints what `-KEY=help` asks for ("mcpu"): lines through `line`. Optional. */
   lathe_code (*list_choices)(const lathe_host* host, lathe_string option, void* context, void (*line)(void* context, lathe_string text));
+  /* Calibration samples: fewer than the first is refused, fewer than the second warned about. 0: no such number. */
+  uint32_t calibration_lowest, calibration_wanted;
 } lathe_backend;
 
 #ifdef __cplusplus

@@ -10,6 +10,7 @@
 #include "lathe/executor.h"
 #include "lathe/frontend.h"
 #include "lathe/inspector.h"
+#include "lathe/models.h"
 #include "lathe/passes.h"
 #include "lathe/tensors.h"
 
@@ -164,7 +165,8 @@ class FrontendPart {
 struct Device {
   const char* name;
   const char* description;
-  std::vector<const char*> precisions;  // best first
+  std::vector<const char*> precisions;           // best first
+  uint64_t weight_bytes = 0, feature_bytes = 0;  // see lathe_device
 };
 struct BackendInfo {
   const char* runtime;  // as its vendor spells it
@@ -174,10 +176,13 @@ struct BackendInfo {
   std::vector<const char*> aliases = {};
   uint32_t flags = 0;  // LATHE_BACKEND_...
   int64_t opset_lowest = 0, opset_highest = 0;
+  uint32_t calibration_lowest = 0, calibration_wanted = 0;
 };
 struct CompileRequest {
   std::string device, precision, emit, stem;
-  Settings settings;  // valid during the constructor only: copy what compile() needs
+  Settings settings;                                   // valid during the constructor only: copy what compile() needs
+  const lathe_preprocessing* preprocessing = nullptr;  // these two stay valid
+  const lathe_calibration* calibration = nullptr;
 };
 // Where claim() says what the backend takes.
 class Verdicts {
@@ -251,8 +256,13 @@ class BackendPart {
   using Self = detail::Instance<T>;
   static lathe_code create(const lathe_host* host, const lathe_compile_request* r, void** self) noexcept {
     return guard(host, [&] {
-      const CompileRequest request{std::string(view(r->device)), std::string(view(r->precision)), std::string(view(r->emit)),
-                                   std::string(view(r->stem)), Settings(r->settings, r->setting_count)};
+      const CompileRequest request{std::string(view(r->device)),
+                                   std::string(view(r->precision)),
+                                   std::string(view(r->emit)),
+                                   std::string(view(r->stem)),
+                                   Settings(r->settings, r->setting_count),
+                                   LATHE_HAS(r, lathe_compile_request, preprocessing) ? r->preprocessing : nullptr,
+                                   LATHE_HAS(r, lathe_compile_request, calibration) ? r->calibration : nullptr};
       *self = new Self(host, request);
     });
   }
@@ -274,7 +284,7 @@ class BackendPart {
     Tables() {
       for (const Device& d : info.devices) {
         precisions.emplace_back(d.precisions);
-        devices.push_back({sizeof(lathe_device), 0, d.name, d.description, precisions.back().get()});
+        devices.push_back({sizeof(lathe_device), 0, d.name, d.description, precisions.back().get(), d.weight_bytes, d.feature_bytes});
       }
       table.struct_size = sizeof table;
       table.flags = info.flags;
@@ -284,6 +294,7 @@ class BackendPart {
       table.options = options.data(), table.option_count = options.size(), table.option_stride = sizeof(lathe_option);
       table.emits = emits.get();
       table.opset_lowest = info.opset_lowest, table.opset_highest = info.opset_highest;
+      table.calibration_lowest = info.calibration_lowest, table.calibration_wanted = info.calibration_wanted;
       table.create = &BackendPart::create;
       table.destroy = &detail::destroy<T>;
       table.claim = &BackendPart::claim;

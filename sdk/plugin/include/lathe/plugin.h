@@ -79,7 +79,7 @@ typedef struct lathe_host {
   void (*progress)(void* context, lathe_string what, double fraction);
   /* Non-zero once the person interrupted: return LATHE_CANCELLED soon. */
   int32_t (*cancelled)(void* context);
-  /* A service by id, or NULL when this host does not offer it. None is defined in 1.0. */
+  /* A service by id, or NULL when this host does not offer it: "models/1" (models.h). */
   const void* (*service)(void* context, const char* id);
   /* Absolute path of the plugin's own library file; its data files lie beside it. Terminated. */
   const char* plugin_path;
