@@ -417,7 +417,8 @@ int32_t Lowering::broadcastable(uint32_t id, const Order& order) {
   if (count_of(extents(id)) == 1 || is_identity(order)) return plain(id);
   // Leading axes of extent 1 are made up, then everything takes its place.
   Extents full(order.size() - n, 1);
-  full.insert(full.end(), extents(id).begin(), extents(id).end());
+  const Extents own = extents(id);
+  full.insert(full.end(), own.begin(), own.end());
   const Extents held = permute(full, order);
   if (is_constant(id) && n > 0) {
     Order inner;  // the value's own axes in the order they come to lie in
