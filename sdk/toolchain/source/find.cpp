@@ -7,6 +7,7 @@
 
 #include "child.hpp"
 #include "lathe/toolchain.hpp"
+#include "places.hpp"
 
 namespace lathe::sdk {
 namespace {
@@ -111,6 +112,25 @@ void ask_version(const ToolDescription& description, Tool& tool) {
 
 }  // namespace
 
+std::string toolchain::companion(const Tool& tool, const std::string& program) {
+  if (!tool.container.empty()) return program;
+  // A script of a virtual environment is often reached through a link from elsewhere.
+  std::vector<std::string> places = {tool.command.front()};
+  if (char* real = ::realpath(tool.command.front().c_str(), nullptr)) {
+    places.insert(places.begin(), real);
+    std::free(real);
+  }
+  for (const std::string& place : places) {
+    const std::string beside = place.substr(0, place.rfind('/') + 1) + program;
+    if (is_program(beside)) return beside;
+  }
+  std::string found = in_path(program);
+  if (found.empty())
+    throw Failure(LATHE_UNSUPPORTED, "'" + program + "', which " + tool.name + " needs, is neither beside it nor in PATH",
+                  "install it, or name the folder that has both");
+  return found;
+}
+
 std::optional<Tool> find_tool(const ToolDescription& description, const ToolPlace& place) {
   Tool tool;
   tool.name = description.name;
@@ -149,7 +169,7 @@ std::optional<Tool> find_tool(const ToolDescription& description, const ToolPlac
   return tool;
 }
 
-Tool require_tool(const ToolDescription& description, const ToolPlace& place) {
+Tool require_tool(const ToolDescription& description, const ToolPlace& place, bool can_bundle) {
   std::optional<Tool> tool = find_tool(description, place);
   if (tool) return *std::move(tool);
   Diagnostic d;
@@ -162,6 +182,7 @@ Tool require_tool(const ToolDescription& description, const ToolPlace& place) {
   if (description.option) ways += "the option '" + std::string(description.option) + "'";
   if (description.environment) ways += (ways.empty() ? "" : " or ") + std::string("the environment variable ") + description.environment;
   if (!ways.empty()) d.hint += (d.hint.empty() ? "" : "; ") + ways + " says where it is";
+  if (can_bundle) d.hint += "; where it cannot be installed, --emit bundle writes all it needs into a folder to run elsewhere";
   throw Failure(LATHE_UNSUPPORTED, std::move(d));
 }
 

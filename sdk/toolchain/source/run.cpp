@@ -13,6 +13,7 @@
 
 #include "child.hpp"
 #include "lathe/toolchain.hpp"
+#include "places.hpp"
 
 namespace lathe::sdk {
 namespace {
@@ -158,6 +159,7 @@ bool is_question(const std::string& line) {
 
 std::vector<std::string> command_line(const Tool& tool, const ToolRun& run) {
   std::vector<std::string> command = tool.command;
+  if (run.program) command.back() = toolchain::companion(tool, run.program);
   if (!tool.container.empty()) {
     // The image's name is followed by the program's: the mount and the working folder go before the image.
     const auto image = std::find(command.begin(), command.end(), tool.container);

@@ -50,6 +50,11 @@ struct ToolDescription {
   const char* lowest = nullptr;                     // supported: lowest <= version < below
   const char* below = nullptr;
   const char* how_to_get = "";  // a sentence: where it is had, what it needs
+  // The machine it runs on; a container's is not asked.
+  const char* machine = nullptr;       // as `uname -m` says it: "x86_64"
+  const char* lowest_glibc = nullptr;  // "2.31"
+  uint64_t memory_bytes = 0;           // less than that is warned about
+  uint64_t disk_bytes = 0;             // free where it works; less is a Failure
 };
 
 // What the person said about the place of a tool; empty where nothing was said.
@@ -71,8 +76,12 @@ struct Tool {
 // environment variable, PATH, the usual folders, in this order. None found: nothing. Its version is asked for and held against the window:
 // another version, or a tool that does not answer, is a Failure that says what was found, where, and what is supported.
 std::optional<Tool> find_tool(const ToolDescription& description, const ToolPlace& place = {});
-// The same; a Failure (LATHE_UNSUPPORTED) that says what to install and where it was looked for when there is none.
-Tool require_tool(const ToolDescription& description, const ToolPlace& place = {});
+// The same; a Failure (LATHE_UNSUPPORTED) that says what to install and where it was looked for when there is none;
+// `can_bundle`: it also names `--emit bundle` (bundle.hpp).
+Tool require_tool(const ToolDescription& description, const ToolPlace& place = {}, bool can_bundle = false);
+
+// Throws Failure (LATHE_UNSUPPORTED) when this machine is not one the tool runs on or `folder` has too little room; warns of too little memory.
+void check_machine(const Host& host, const ToolDescription& description, const std::string& folder);
 
 // A private folder that goes with this object.
 class ScratchFolder {
@@ -115,6 +124,8 @@ struct ToolRun {
   std::chrono::seconds time_budget{0};        // 0: as long as it takes. These tools run for hours, silently: there is no other limit
   uint64_t memory_budget = 0;                 // bytes of the whole process tree; 0: no limit
   std::chrono::milliseconds patience{10000};  // how long a question on the terminal ("[y/n]") may stand unanswered
+  const char* program = nullptr;              // another program that comes with the tool ("python3"): beside it, else in PATH
+  std::vector<std::string> inputs = {};       // files of `directory` that the outcome depends on, for ToolPlan::resume (bundle.hpp)
 };
 
 struct ToolOutcome {
