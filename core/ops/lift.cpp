@@ -206,12 +206,14 @@ void lift_resize(const Place& p) {
 }
 
 void lift_resize_coordinates(const Place& p) {
-  // Opset 11 and 12 knew one more: no shift back by half a pixel, which is what rounding up from the middle gives.
+  // Opset 11 and 12 knew one more, for nearest neighbours: no shift back by half a pixel. Rounding in another direction does the same.
   if (p.node().text("coordinate_transformation_mode", "half_pixel") != "tf_half_pixel_for_nn") return;
-  if (p.node().text("mode", "nearest") != "nearest" || p.node().text("nearest_mode", "round_prefer_floor") != "floor")
-    fail(p.node(), "coordinates 'tf_half_pixel_for_nn' are only supported with nearest neighbours rounded down", "mode nearest, nearest_mode floor");
+  const std::string rounding = p.node().text("nearest_mode", "round_prefer_floor");
+  if (p.node().text("mode", "nearest") != "nearest" || (rounding != "floor" && rounding != "round_prefer_floor"))
+    fail(p.node(), "coordinates 'tf_half_pixel_for_nn' are only supported with nearest neighbours rounded down",
+         "mode nearest, nearest_mode floor or round_prefer_floor");
   p.node().attributes["coordinate_transformation_mode"].value = std::string("half_pixel");
-  p.node().attributes["nearest_mode"].value = std::string("round_prefer_ceil");
+  p.node().attributes["nearest_mode"].value = std::string(rounding == "floor" ? "round_prefer_ceil" : "ceil");
 }
 
 // Before opset 20 the axis was an attribute, 1 by default.

@@ -25,6 +25,12 @@ TEST_CASE("renamed operators") {
   check_floats(result(old(7, "g () => (y) <float[1,1,1,2] x = {1, 2}> { y = Upsample<scales = [1.0, 1.0, 1.0, 2.0], mode = \"linear\">(x) }")),
                {1, 1.5f, 2, 2});
   check_floats(result(old(10, "g () => (y) <float[1,1,1,4] x = {1, 2, 3, 4}, float[4] s = {1, 1, 1, 0.5}> { y = Resize(x, s) }")), {1, 3});
+  // The rows of ONNX's own test of these coordinates: places 2/3, 2 and 10/3, rounded to the nearest, and rounded down.
+  const std::string rows =
+      "g () => (y) <float[1,1,4,1] x = {1, 2, 3, 4}, float[4] s = {1, 1, 0.75, 1}> { y = Resize<coordinate_transformation_mode = "
+      "\"tf_half_pixel_for_nn\", mode = \"nearest\"";
+  check_floats(result(old(11, rows + ">(x, , s) }")), {2, 3, 4});
+  check_floats(result(old(11, rows + ", nearest_mode = \"floor\">(x, , s) }")), {1, 3, 4});
   check_floats(result(old(9, "g () => (y) <float[3] x = {1, 2, 3}, int64[1] i = {1}, float[1] u = {9}> { y = Scatter(x, i, u) }")), {1, 9, 3});
 }
 
