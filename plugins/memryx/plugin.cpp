@@ -1,0 +1,7 @@
+// The plugin's parts: an inspector of .dfp files.
+#include <lathe/plugin.hpp>
+
+#include "inspector.hpp"
+
+LATHE_PLUGIN("memryx", "1.0.0", "The Lathe authors", "Has MemryX's Neural Compiler compile models for the MX3, and reads what it writes.",
+             lathe::sdk::InspectorPart<lathe::memryx::Inspector>)

@@ -1,0 +1,10 @@
+// Coverage-guided fuzzing of the reader (-DLATHE_LIBFUZZER=ON, clang): fuzz_memryx CORPUS_FOLDER
+#include "file.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  try {
+    lathe::memryx::read_file({reinterpret_cast<const char*>(data), size}, "fuzz.dfp");
+  } catch (const lathe::sdk::Failure&) {
+  }
+  return 0;
+}
