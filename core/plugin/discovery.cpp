@@ -333,7 +333,7 @@ class Found final : public Plugins {
         const std::vector<std::string>& extensions = part == "tensors/1" ? m.tensor_extensions : m.extensions;
         const bool lists = std::any_of(extensions.begin(), extensions.end(), [&](const std::string& e) { return same(e, suffix); });
         if (lists != listed) continue;
-        formats.insert(formats.end(), extensions.begin(), extensions.end());
+        for (const std::string& e : extensions) formats.push_back("." + e);
         Plugin* plugin = nullptr;
         try {
           plugin = &load(m.name);
@@ -350,7 +350,7 @@ class Found final : public Plugins {
     Diagnostic d;
     d.text = otherwise;
     d.location = path;
-    d.expected = formats.empty() ? "" : "one of ." + join(formats);
+    d.expected = formats.empty() ? "" : "one of " + join(formats);
     d.hint = formats.empty() ? "no plugin for it is installed; looked in " + join(folders_) : "";
     throw Error(Code::failed, d);
   }
