@@ -12,6 +12,7 @@ build_packages=(
   libboost-dev libboost-filesystem-dev libyaml-cpp-dev libspdlog-dev    # Boost.DLL, pipelines and manifests, logs
   libcli11-dev nlohmann-json3-dev libssl-dev libpng-dev libjpeg-dev zlib1g-dev libzstd-dev # command line, JSON, hashes, pictures, archives
   libpugixml-dev                                                       # XML of OpenVINO models
+  libxxhash-dev                                                        # checksums of HEF files
   libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libstdc++-12-dev-arm64-cross # start-up objects and C library for --emit executable
   doctest-dev python3                                                   # CMake looks for both even where no test is built
   libc6-dev-riscv64-cross libgcc-12-dev-riscv64-cross libstdc++-12-dev-riscv64-cross
