@@ -3,11 +3,13 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "core/base/sha256.hpp"
 #include "core/cli/context.hpp"
 #include "core/cli/guard.hpp"
 #include "core/cli/leip.hpp"
+#include "core/cli/pictures.hpp"
 #include "core/cli/progress.hpp"
 #include "core/files/write_file.hpp"
 #include "core/job/diagnostic_json.hpp"
@@ -21,7 +23,8 @@ namespace fs = std::filesystem;
 struct Arguments {
   std::string model, leip_input, output, leip_output, pipeline, memory;
   std::vector<std::string> targets, options, shapes, dump_after, optimization;
-  std::string precision = "auto", emit = "package", verify = "quick", layout = "NCHW", host_triple, name, version = "1", calibration, zoo;
+  std::string precision = "auto", emit = "package", verify = "quick", layout = "NCHW", host_triple, name, version = "1", zoo;
+  PicturesArguments pictures;
   int64_t width = 0, height = 0;
   double seconds = 0, idle = 300;
   unsigned threads = 0;
@@ -95,9 +98,9 @@ Job make_job(const Arguments& a, const std::string& targets) {
       at = end + 1;
     }
   job.verify_each = a.verify_each;
-  if (!a.calibration.empty())
-    throw Error(Code::unsupported, "--calibration is given, and no installed target calibrates yet",
-                "leave it out; precision float needs no calibration");
+  job.preprocessing = preprocessing_options(a.pictures);
+  if (!a.pictures.calibration.empty())
+    job.calibration = find_calibration(a.pictures.calibration, a.threads ? a.threads : std::thread::hardware_concurrency());
   job.model = {sha256_of_file(model), fs::absolute(model).string()};
   return job;
 }
@@ -216,7 +219,6 @@ Command add_compile(CLI::App& program, Context& context) {
   one(app->add_option("--shape", a->shapes, "Pin an input's shape; '?' leaves a dimension open"))->type_name("NAME=DIMS");
   one(app->add_option("--option", a->options, "An option of a plugin; 'lathe targets NAME' lists them"))->type_name("[PLUGIN.]KEY=VALUE");
   app->add_option("--pipeline", a->pipeline, "Passes to run instead of the target's own (see 'lathe passes --target T')")->type_name("FILE");
-  app->add_option("--calibration", a->calibration, "Data to calibrate with")->type_name("DATA");
   app->add_option("--emit", a->emit, "package, or what the target lists: library, object, static, executable, llvm-ir, asm")->type_name("WHAT");
   app->add_option("--verify", a->verify, "quick, full or off: compare the artifact with the reference engine")
       ->check(CLI::IsMember({"quick", "full", "off"}));
@@ -230,6 +232,7 @@ Command add_compile(CLI::App& program, Context& context) {
   one(app->add_option("--dump-after", a->dump_after, "Print the graph after these passes, or 'all'"))->type_name("PASS[,PASS]");
   app->add_flag("--verify-each", a->verify_each, "Check the graph after every pass");
   app->add_flag("--timings", a->timings, "Print how long each stage and pass took");
+  add_picture_options(*app, a->pictures);
   app->add_option("--name-prefix", a->name, "The model's name in the package's; default: the file's")
       ->type_name("NAME")
       ->group("The model's details");

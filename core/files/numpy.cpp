@@ -155,9 +155,15 @@ void from_fortran(std::span<const std::byte> from, std::span<std::byte> to, cons
   }
 }
 
-}  // namespace
+// A file whose header was read and held against its size.
+struct Opened {
+  Header header;
+  const Dtype* dtype = nullptr;
+  bool big = false;
+  uint64_t offset = 0, size = 0;  // of the numbers
+};
 
-Tensor read_npy(std::span<const std::byte> file, const std::string& source) {
+Opened open_npy(std::span<const std::byte> file, const std::string& source) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(file.data());
   if (file.size() < 10 || std::memcmp(bytes, "\x93NUMPY", 6) != 0) bad(source, "it does not begin with numpy's magic bytes");
   if (bytes[6] < 1 || bytes[6] > 3) bad(source, "its format is version " + std::to_string(bytes[6]) + ", and 1 to 3 are known");
@@ -180,21 +186,31 @@ Tensor read_npy(std::span<const std::byte> file, const std::string& source) {
 
   std::optional<uint64_t> size = byte_size(dtype->type, header.shape);
   if (!size) bad(source, "its shape is too large");
-  std::span<const std::byte> payload = file.subspan(prefix + length);
-  if (payload.size() < *size)
-    bad(source, "its header promises " + std::to_string(*size) + " bytes of data, and " + std::to_string(payload.size()) + " follow");
-  payload = payload.first(*size);
+  if (file.size() - prefix - length < *size)
+    bad(source, "its header promises " + std::to_string(*size) + " bytes of data, and " + std::to_string(file.size() - prefix - length) + " follow");
+  return {std::move(header), dtype, big, prefix + length, *size};
+}
 
-  Tensor tensor = Tensor::allocate(dtype->type, header.shape);
+}  // namespace
+
+NpyHeader read_npy_header(std::span<const std::byte> file, const std::string& source) {
+  const Opened npy = open_npy(file, source);
+  return {npy.dtype->type, npy.header.shape, npy.offset, npy.size, !npy.header.fortran && !npy.big};
+}
+
+Tensor read_npy(std::span<const std::byte> file, const std::string& source) {
+  const Opened npy = open_npy(file, source);
+  const std::span<const std::byte> payload = file.subspan(npy.offset, npy.size);
+  Tensor tensor = Tensor::allocate(npy.dtype->type, npy.header.shape);
   std::span<std::byte> data = tensor.as_mutable<std::byte>();
-  size_t element = static_cast<size_t>(bits(dtype->type)) / 8;
-  if (header.fortran && header.shape.size() > 1 && *size > 0) {
-    from_fortran(payload, data, header.shape, element);
+  size_t element = static_cast<size_t>(bits(npy.dtype->type)) / 8;
+  if (npy.header.fortran && npy.header.shape.size() > 1 && npy.size > 0) {
+    from_fortran(payload, data, npy.header.shape, element);
   } else {
     std::copy(payload.begin(), payload.end(), data.begin());
   }
-  if (big) swap_bytes(data, dtype->item);
-  if (dtype->type == DataType::boolean)
+  if (npy.big) swap_bytes(data, npy.dtype->item);
+  if (npy.dtype->type == DataType::boolean)
     for (std::byte& b : data) b = b == std::byte{0} ? std::byte{0} : std::byte{1};
   return tensor;
 }

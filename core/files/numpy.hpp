@@ -5,10 +5,21 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/ir/tensor.hpp"
 
 namespace lathe {
+
+// What stands before the numbers of an .npy file.
+struct NpyHeader {
+  DataType type = DataType::none;
+  std::vector<int64_t> dimensions;
+  uint64_t offset = 0, size = 0;  // of the numbers in the file, in bytes
+  bool plain = true;              // row major and little endian: they can be used where they lie
+};
+// Checks that the numbers are all there. Throws Error(failed).
+NpyHeader read_npy_header(std::span<const std::byte> file, const std::string& source);
 
 // Any dtype that an element type of ours has: f2 f4 f8, i1..i8, u1..u8, b1, c8 c16, either byte order, either memory order.
 // `source` names the file in messages. Throws Error(failed).

@@ -90,14 +90,14 @@ Picture filtered(const Picture& picture, int64_t width, int64_t height, const st
   return out;
 }
 
-FittedPicture letterboxed(const Picture& picture, int64_t width, int64_t height) {
+FittedPicture letterboxed(const Picture& picture, int64_t width, int64_t height, uint8_t padding) {
   const double scale = std::min(double(width) / double(picture.width), double(height) / double(picture.height));
   const int64_t w = std::clamp<int64_t>(std::llrint(double(picture.width) * scale), 1, width);
   const int64_t h = std::clamp<int64_t>(std::llrint(double(picture.height) * scale), 1, height);
   const Picture small = resize(picture, w, h);
   // Half a pixel of an odd remainder goes to the right and the bottom, as round(d - 0.1) does.
   const int64_t left = std::llround(double(width - w) / 2 - 0.1), top = std::llround(double(height - h) / 2 - 0.1);
-  FittedPicture out{blank(width, height, 114), {scale, scale, double(left), double(top)}};
+  FittedPicture out{blank(width, height, padding), {scale, scale, double(left), double(top)}};
   for (int64_t y = 0; y < h; ++y) std::copy_n(&small.rgb[at(small, 0, y)], w * 3, &out.picture.rgb[at(out.picture, left, y + top)]);
   return out;
 }
@@ -151,8 +151,8 @@ Picture resize_antialiased(const Picture& picture, int64_t width, int64_t height
   return out;
 }
 
-FittedPicture fit(const Picture& picture, int64_t width, int64_t height, Fit how) {
-  if (how == Fit::letterbox) return letterboxed(picture, width, height);
+FittedPicture fit(const Picture& picture, int64_t width, int64_t height, Fit how, uint8_t padding) {
+  if (how == Fit::letterbox) return letterboxed(picture, width, height, padding);
   if (how == Fit::crop) return cropped(picture, width, height);
   return {resize(picture, width, height), {double(width) / double(picture.width), double(height) / double(picture.height), 0, 0}};
 }

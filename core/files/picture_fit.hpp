@@ -16,7 +16,7 @@ struct Placement {
 };
 
 enum class Fit {
-  letterbox,  // the largest copy with the picture's own aspect ratio, centred, bars in grey 114
+  letterbox,  // the largest copy with the picture's own aspect ratio, centred, bars around it
   stretch,    // the whole picture, at the input's aspect ratio
   crop        // scaled so that the shorter side fits, the middle cut out: how classifiers see pictures
 };
@@ -25,7 +25,8 @@ struct FittedPicture {
   Picture picture;
   Placement placement;
 };
-FittedPicture fit(const Picture& picture, int64_t width, int64_t height, Fit how);
+// `padding`: the value of letterboxing's bars.
+FittedPicture fit(const Picture& picture, int64_t width, int64_t height, Fit how, uint8_t padding = 114);
 
 // Bilinear with pixel centres at one half and weights of 11 bits, as OpenCV's INTER_LINEAR computes it for bytes; a reduction to exactly half
 // is the mean of four pixels. Not antialiased.

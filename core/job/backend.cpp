@@ -113,7 +113,9 @@ class OutputFolder {
 
 }  // namespace
 
-Backend::Backend(Plugin& plugin, const ResolvedTarget& target, const std::string& emit, const std::string& stem) : plugin_(plugin) {
+Backend::Backend(Plugin& plugin, const ResolvedTarget& target, const std::string& emit, const std::string& stem, const CalibrationContext& data,
+                 const Graph& graph)
+    : plugin_(plugin), data_(plugin.host(), data, graph) {
   const lathe_backend* table = plugin.backend();
   if (!table) throw Error(Code::internal, "plugin '" + plugin.manifest().name + "' has no backend");
   std::vector<lathe_setting> settings;
@@ -122,6 +124,7 @@ Backend::Backend(Plugin& plugin, const ResolvedTarget& target, const std::string
   request.struct_size = sizeof request;
   request.device = view(target.device), request.precision = view(target.precision), request.emit = view(emit), request.stem = view(stem);
   request.settings = settings.data(), request.setting_count = settings.size();
+  request.preprocessing = data_.preprocessing(), request.calibration = data_.calibration();
   plugin.check("create", [&] { return made(table->create(&plugin.host(), &request, &self_), self_); });
 }
 

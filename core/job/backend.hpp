@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/calibration/boundary.hpp"
 #include "core/job/targets.hpp"
 #include "core/plugin/plugins.hpp"
 
@@ -19,8 +20,10 @@ struct CompiledRegion {
 
 class Backend {
  public:
-  // `emit` is one of the manifest's, `stem` the artifact's file name without extension. Throws what the backend reports.
-  Backend(Plugin& plugin, const ResolvedTarget& target, const std::string& emit, const std::string& stem);
+  // `emit` is one of the manifest's, `stem` the artifact's file name without extension; `data` is for `graph`, which it is asked about or compiles.
+  // Throws what the backend reports.
+  Backend(Plugin& plugin, const ResolvedTarget& target, const std::string& emit, const std::string& stem, const CalibrationContext& data = {},
+          const Graph& graph = {});
   ~Backend();
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
@@ -35,6 +38,7 @@ class Backend {
 
  private:
   Plugin& plugin_;
+  BoundaryCalibration data_;
   void* self_ = nullptr;
 };
 

@@ -6,6 +6,32 @@
 #include "core/base/diagnostic.hpp"
 
 namespace lathe {
+namespace {
+
+nlohmann::ordered_json describe(const CalibrationSource& source) {
+  nlohmann::ordered_json j{{"kind", name(source.kind)}, {"sha256", source.sha256}, {"path", source.path}};
+  j["files"] = nlohmann::ordered_json::array();
+  for (const CalibrationFile& file : source.files) j["files"].push_back({{"sha256", file.sha256}, {"path", file.path}});
+  j["count"] = source.count, j["seed"] = source.seed;
+  return j;
+}
+
+CalibrationSource read_calibration(const nlohmann::json& j) {
+  using Kind = CalibrationSource::Kind;
+  CalibrationSource source;
+  const std::string kind = j.at("kind");
+  source.kind = Kind::none;
+  for (const Kind known : {Kind::pictures, Kind::arrays, Kind::random})
+    if (kind == name(known)) source.kind = known;
+  j.at("sha256").get_to(source.sha256);
+  j.at("path").get_to(source.path);
+  for (const nlohmann::json& file : j.at("files")) source.files.push_back({file.at("sha256"), file.at("path")});
+  j.at("count").get_to(source.count);
+  j.at("seed").get_to(source.seed);
+  return source;
+}
+
+}  // namespace
 
 std::string to_json_text(const Job& job) {
   nlohmann::ordered_json j;
@@ -23,6 +49,9 @@ std::string to_json_text(const Job& job) {
   j["shapes"] = job.shapes;
   j["width"] = job.width;
   j["height"] = job.height;
+  const PreprocessingOptions& p = job.preprocessing;
+  j["preprocessing"] = {{"mean", p.mean}, {"scale", p.scale}, {"color_order", p.color_order}, {"fit", p.fit}, {"padding", p.padding}};
+  j["calibration"] = describe(job.calibration);
   j["pipeline"] = {{"text", job.pipeline}, {"source", job.pipeline_source}};
   j["dump_after"] = job.dump_after;
   j["verify_each"] = job.verify_each;
@@ -47,6 +76,13 @@ Job parse_job(const std::string& json) {
     j.at("shapes").get_to(job.shapes);
     j.at("width").get_to(job.width);
     j.at("height").get_to(job.height);
+    const nlohmann::json& p = j.at("preprocessing");
+    p.at("mean").get_to(job.preprocessing.mean);
+    p.at("scale").get_to(job.preprocessing.scale);
+    p.at("color_order").get_to(job.preprocessing.color_order);
+    p.at("fit").get_to(job.preprocessing.fit);
+    p.at("padding").get_to(job.preprocessing.padding);
+    job.calibration = read_calibration(j.at("calibration"));
     j.at("pipeline").at("text").get_to(job.pipeline);
     j.at("pipeline").at("source").get_to(job.pipeline_source);
     j.at("dump_after").get_to(job.dump_after);

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/calibration/preprocessing.hpp"
+#include "core/calibration/sources.hpp"
 #include "core/plugin/plugins.hpp"
 
 namespace lathe {
@@ -31,6 +33,8 @@ struct Job {
   std::vector<std::pair<std::string, std::string>> options;  // "[plugin.]key" -> value, as given
   std::map<std::string, std::vector<int64_t>> shapes;        // -1 leaves a dimension as it is
   int64_t width = 0, height = 0;                             // of a picture input; 0: as the model says
+  PreprocessingOptions preprocessing;                        // what was said about pictures as inputs
+  CalibrationSource calibration;
   std::string pipeline;                                      // YAML text; empty: the target's own
   std::string pipeline_source;                               // where it came from, for messages
   std::vector<std::string> dump_after;

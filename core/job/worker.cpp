@@ -16,6 +16,7 @@
 #include <set>
 
 #include "core/base/sha256.hpp"
+#include "core/calibration/sufficiency.hpp"
 #include "core/files/write_file.hpp"
 #include "core/ir/text.hpp"
 #include "core/job/backend.hpp"
@@ -108,6 +109,9 @@ class Compilation {
       infer_types(graph);
     }
     require_static_shapes(graph);
+
+    enter("calibrate");
+    open_calibration(graph);
     const Graph original = clone(graph);  // what the passes must not change the meaning of
 
     enter("passes");
@@ -121,7 +125,7 @@ class Compilation {
     describe_job(contents, partition);
     for (size_t i = 0; i < partition.regions.size(); ++i) {
       enter("compile", targets_[partition.regions[i].target].manifest->name);
-      contents.stages.push_back(compile(partition.regions[i], contents.stem, i));
+      contents.stages.push_back(compile(partition.regions[i], graph, contents.stem, i));
     }
 
     bool package = job_.emit == "package";
@@ -260,6 +264,47 @@ class Compilation {
     if (!problems.empty()) throw Error(Code::unsupported, std::move(problems));
   }
 
+  // Whether the target measures ranges from data for this graph. A graph that quantises says its ranges itself.
+  bool calibrates(const ResolvedTarget& target, const Graph& graph) const {
+    const bool quantised = target.precision == "int8" || target.precision == "mixed";
+    return quantised && (target.manifest->has_trait("needs-calibration") || target.manifest->calibration_lowest > 0) &&
+           std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) { return node.op_type == "QuantizeLinear"; });
+  }
+
+  // How pictures become the input, and the data to calibrate with, held against what the targets want.
+  void open_calibration(const Graph& graph) {
+    preprocessing_ = preprocessing_of(graph, job_.preprocessing);
+    CalibrationNeed need;
+    for (const ResolvedTarget& target : targets_) {
+      if (!calibrates(target, graph)) continue;
+      if (need.target.empty() || target.manifest->calibration_lowest > need.lowest) need.target = target.spelled();
+      need.lowest = std::max(need.lowest, target.manifest->calibration_lowest);
+      need.wanted = std::max(need.wanted, target.manifest->calibration_wanted);
+    }
+    const bool given = job_.calibration.kind != CalibrationSource::Kind::none;
+    if (!given && need.target.empty()) return;
+    if (!given) {
+      Diagnostic d;
+      d.text = "target '" + need.target + "' quantises the model itself and needs data to measure ranges with, and none are given";
+      if (need.lowest > 0) d.expected = std::to_string(need.lowest) + " samples or more";
+      if (need.wanted > need.lowest) d.expected += (need.lowest > 0 ? ", better " : "") + std::to_string(need.wanted);
+      d.hint = "--calibration FOLDER names pictures like those the model will see; .npy and lists are taken too";
+      throw Error(Code::usage, std::move(d));
+    }
+    if (need.target.empty()) {
+      Diagnostic d;
+      d.severity = Severity::note, d.text = "no target of this job calibrates, so the calibration data are not used";
+      return channel_.say(d);
+    }
+    calibration_.emplace(job_.calibration, inputs_of(graph), preprocessing_, request_.threads);
+    findings_ = check_sufficiency(*calibration_, need, request_.threads, [this](double f) { channel_.progress("reading calibration data", f); });
+    for (const Diagnostic& d : findings_.diagnostics) channel_.say(d);
+  }
+
+  CalibrationContext calibration_for(const Graph& model) const {
+    return {preprocessing_ ? &*preprocessing_ : nullptr, calibration_ ? &*calibration_ : nullptr, &model, request_.threads};
+  }
+
   void run_passes(Graph& graph, const Pipeline& pipeline) {
     PipelineOptions options;
     options.dump_after = job_.dump_after;
@@ -286,7 +331,8 @@ class Compilation {
       const ResolvedTarget& target = targets_[i];
       channel_.stage(stage_, target.manifest->name);
       std::string stem = package_stem(graph, job_.name, target, job_.version);
-      backends.push_back(std::make_unique<Backend>(plugins_->load(target.manifest->name), target, emissions_[i], stem));
+      backends.push_back(
+          std::make_unique<Backend>(plugins_->load(target.manifest->name), target, emissions_[i], stem, calibration_for(graph), graph));
       candidates.push_back({&backends.back()->plugin(), backends.back()->self(), target.spelled()});
     }
     Partition partition = cut_regions(graph, candidates);
@@ -314,6 +360,8 @@ class Compilation {
       contents.options.emplace_back("shape." + name, text);
     }
     contents.options.emplace_back("layout", job_.layout);
+    contents.preprocessing = preprocessing_;
+    if (calibration_) contents.calibration = PackageContents::Calibration{&calibration_->from(), findings_};
     contents.options.emplace_back("precision", job_.precision);
     contents.options.emplace_back("emit", job_.emit);
     if (!job_.pipeline.empty()) contents.options.emplace_back("pipeline", "sha256:" + sha256(job_.pipeline));
@@ -322,10 +370,10 @@ class Compilation {
     contents.options.emplace_back("passes", passes);
   }
 
-  PackageStage compile(const Region& region, const std::string& stem, size_t index) {
+  PackageStage compile(const Region& region, const Graph& model, const std::string& stem, size_t index) {
     const ResolvedTarget& target = targets_[region.target];
     Backend backend(plugins_->load(target.manifest->name), target, emissions_[region.target],
-                    index == 0 ? stem : stem + "_part" + std::to_string(index + 1));
+                    index == 0 ? stem : stem + "_part" + std::to_string(index + 1), calibration_for(model), region.graph);
     CompiledRegion compiled = backend.compile(region.graph, request_.staging);
     PackageStage stage;
     stage.artifact = compiled.artifact, stage.files = compiled.files, stage.target = target, stage.facts = backend.fingerprint();
@@ -424,6 +472,9 @@ class Compilation {
   std::vector<Pass> passes_;
   std::vector<PassTime> pass_times_;
   const Manifest* frontend_ = nullptr;
+  std::optional<Preprocessing> preprocessing_;
+  std::optional<CalibrationSet> calibration_;
+  CalibrationFindings findings_;
   std::set<std::string> input_files_;
   std::string stage_;
   Clock::time_point entered_;

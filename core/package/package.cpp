@@ -196,6 +196,14 @@ Json describe(const Verification& v) {
   return j;
 }
 
+Json describe(const PackageContents::Calibration& calibration) {
+  const CalibrationSource& source = *calibration.source;
+  Json j{{"kind", name(source.kind)}, {"sha256", source.sha256}, {"samples", calibration.findings.used}};
+  if (source.kind == CalibrationSource::Kind::random) j["seed"] = source.seed;
+  if (calibration.findings.given != calibration.findings.used) j["left_out"] = calibration.findings.given - calibration.findings.used;
+  return j;
+}
+
 Json file_facts(const std::string& directory, const std::string& file) {
   std::string path = directory + "/" + file;
   return {{"file", file}, {"sha256", sha256_of_file(path)}, {"bytes", std::filesystem::file_size(path)}};
@@ -270,6 +278,8 @@ void write_manifest(const std::string& directory, const PackageContents& content
   }
   manifest["options"] = Json::object();
   for (const auto& [key, value] : contents.options) manifest["options"][key] = value;
+  if (contents.preprocessing) manifest["preprocessing"] = describe(*contents.preprocessing);
+  if (contents.calibration) manifest["calibration"] = describe(*contents.calibration);
   manifest["verification"] = describe(contents.verification);
   std::sort(files.begin(), files.end());
   manifest["files"] = Json::array();

@@ -4,10 +4,12 @@
 // key "lathe" that says how the stages are run: docs/schemas/package.schema.json.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/calibration/sufficiency.hpp"
 #include "core/ir/graph.hpp"
 #include "core/job/targets.hpp"
 #include "core/job/verification.hpp"
@@ -37,6 +39,12 @@ struct PackageContents {
   std::vector<PackageStage> stages;
   size_t main = 0;                                           // the stage that names the package: device, runtime, ModelPath
   std::vector<std::pair<std::string, std::string>> options;  // what else was decided: shapes, layout, passes, ...
+  std::optional<Preprocessing> preprocessing;                // of the picture input; nothing when there is none
+  struct Calibration {
+    const CalibrationSource* source = nullptr;
+    CalibrationFindings findings;
+  };
+  std::optional<Calibration> calibration;  // what ranges were measured with
   Verification verification;
 };
 
