@@ -1,4 +1,4 @@
-// Elements by their places: gathering, scattering, shapes, ranges, one-hot.
+// Elements by their places: gathering, shapes, ranges, one-hot.
 #include <algorithm>
 
 #include "expression.hpp"
@@ -37,8 +37,38 @@ void lower_gather(Lowering& l, const Work& w) {
   l.define(w.out(), l.cast(y, type), to);
 }
 
+// GATHER_ND has no batch dimensions: rows of all batches are gathered by places that count from the first batch on.
+void gather_nd_in_batches(Lowering& l, const Work& w) {
+  const auto batched = static_cast<size_t>(w.node.integer("batch_dims", 0));
+  const Extents data = l.extents(w.in(0)), at = l.extents(w.in(1));
+  for (const Extents& e : {data, at})
+    for (const int64_t d : e)
+      if (d < 0) l.refuse("its shape is open, and places in batches are counted before");
+  const auto depth = static_cast<size_t>(at.back());
+  const auto product = [](const Extents& e, size_t begin, size_t end) {
+    int64_t n = 1;
+    for (size_t i = begin; i < end; ++i) n *= e[i];
+    return n;
+  };
+  const int64_t batches = product(data, 0, batched), lines = product(data, batched, batched + depth),
+                width = product(data, batched + depth, data.size()), count = product(at, batched, at.size() - 1);
+  std::vector<int32_t> extents, steps, begins(static_cast<size_t>(batches));
+  for (size_t d = 0; d < depth; ++d) {
+    extents.push_back(static_cast<int32_t>(data[batched + d]));
+    steps.push_back(static_cast<int32_t>(product(data, batched + d + 1, batched + depth)));
+  }
+  for (size_t b = 0; b < begins.size(); ++b) begins[b] = static_cast<int32_t>(static_cast<int64_t>(b) * lines);
+  Expression i{&l, l.reshape(l.cast(l.plain(w.in(1)), Type::int32), {batches, count, static_cast<int64_t>(depth)})};
+  i = select(less(i, 0), i + i.with(l.ints(extents)), i) * i.with(l.ints(steps));
+  i = i.with(l.reduce("SUM", i.tensor, {2}, false));
+  i = i + i.with(l.constant<int32_t>(Type::int32, {batches, 1}, begins, {}, "batches"));
+  const int32_t rows = l.reshape(l.plain(w.in(0)), {batches * lines, width});
+  const int32_t y = l.make("GATHER", {rows, l.reshape(i.tensor, {batches * count})}, l.type(w.in(0)), {batches * count, width}, {{"axis", 0, {}}});
+  l.define(w.out(), l.reshape(y, l.extents(w.out())), identity(l.rank(w.out())));
+}
+
 void lower_gather_nd(Lowering& l, const Work& w) {
-  if (w.node.integer("batch_dims", 0)) l.refuse("the format's GATHER_ND has no batch dimensions");
+  if (w.node.integer("batch_dims", 0)) return gather_nd_in_batches(l, w);
   const int32_t x = l.plain(w.in(0));
   const Extents& data = l.extents(w.in(0));
   const auto depth = static_cast<size_t>(l.extents(w.in(1)).back());
@@ -181,39 +211,6 @@ void lower_constant_of_shape(Lowering& l, const Work& w) {
   l.define(w.out(), l.make("FILL", {l.plain(w.in(0)), l.filled(type, {}, number)}, type, l.extents(w.out())), identity(l.rank(w.out())));
 }
 
-// Sums of what falls on one place are not ONNX's; a mask says which places are written.
-void lower_scatter_nd(Lowering& l, const Work& w) {
-  if (w.node.text("reduction", "none") != "none") l.refuse("the format's SCATTER_ND adds what falls on one place, and can do no other reduction");
-  const Extents data = l.extents(w.in(0));
-  for (const int64_t d : data)
-    if (d < 0) l.refuse("the format's SCATTER_ND wants the shape of its output in numbers");
-  const Type type = l.type(w.in(0));
-  if (type != Type::float32 && type != Type::int32 && type != Type::int64)
-    l.refuse(std::string("the runtime's SCATTER_ND has no kernel for ") + name(type));
-  const auto constant = l.integers(w.in(1));
-  if (!constant) l.refuse("its places are computed: two may be one, of which the format's SCATTER_ND makes the sum");
-  const auto depth = static_cast<size_t>(l.extents(w.in(1)).back());
-  std::vector<int32_t> places;
-  std::vector<std::vector<int32_t>> rows;
-  for (size_t i = 0; i < constant->size(); ++i) {
-    const int64_t p = (*constant)[i];
-    places.push_back(static_cast<int32_t>(p < 0 ? p + data[i % depth] : p));
-    if (i % depth == 0) rows.emplace_back();
-    rows.back().push_back(places.back());
-  }
-  std::sort(rows.begin(), rows.end());
-  if (std::adjacent_find(rows.begin(), rows.end()) != rows.end())
-    l.refuse("two of its places are one, of which the format's SCATTER_ND makes the sum");
-  const int32_t at = l.constant<int32_t>(Type::int32, l.extents(w.in(1)), std::move(places), {}, "places");
-  std::vector<int32_t> shape(data.begin(), data.end());
-  const int32_t updates = l.plain(w.in(2));
-  const int32_t written = l.make("SCATTER_ND", {at, updates, l.ints(shape)}, type, data);
-  const int32_t ones = l.filled(Type::int32, l.extents(w.in(2)), 1);
-  const int32_t mask = l.make("SCATTER_ND", {at, ones, l.ints(shape)}, Type::int32, data);
-  const int32_t there = l.compare("GREATER", mask, l.filled(Type::int32, {}, 0));
-  l.define(w.out(), l.select(there, written, l.plain(w.in(0))), identity(data.size()));
-}
-
 const LowerRule rules[] = {{"EyeLike", lower_eye_like},
                            {"Trilu", lower_trilu},
                            {"ConstantOfShape", lower_constant_of_shape},
@@ -222,7 +219,6 @@ const LowerRule rules[] = {{"EyeLike", lower_eye_like},
                            {"GatherND", lower_gather_nd},
                            {"OneHot", lower_one_hot},
                            {"Range", lower_range},
-                           {"ScatterND", lower_scatter_nd},
                            {"Shape", lower_shape}};
 
 }  // namespace

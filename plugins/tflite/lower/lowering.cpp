@@ -11,8 +11,11 @@ namespace {
 const LowerRule* find_rule(std::string_view onnx) {
   static const std::map<std::string_view, const LowerRule*>& rules = *[] {
     auto* all = new std::map<std::string_view, const LowerRule*>();
-    for (const auto list : {convolution_rules(), elementwise_rules(), activation_rules(), logic_rules(), matrix_rules(), movement_rules(),
-                            indexing_rules(), normalization_rules(), pooling_rules(), reduction_rules(), resize_rules(), conversion_rules()})
+    for (const auto list :
+         {activation_rules(), attention_rules(), bitwise_rules(),     control_flow_rules(),  conversion_rules(), convolution_rules(),
+          detection_rules(),  einsum_rules(),    elementwise_rules(), indexing_rules(),      integer_rules(),    logic_rules(),
+          loss_rules(),       matrix_rules(),    movement_rules(),    normalization_rules(), pooling_rules(),    recurrent_rules(),
+          reduction_rules(),  resize_rules(),    sampling_rules(),    scatter_rules(),       spectral_rules()})
       for (const LowerRule& rule : list) all->emplace(rule.onnx, &rule);
     return all;
   }();
@@ -32,6 +35,17 @@ bool moves_only(const sdk::NodeView& node) {
   return false;
 }
 
+// What the node reads: its inputs, and what its bodies take from the graph around them.
+void for_each_read(const sdk::NodeView& node, const std::function<void(uint32_t)>& visit) {
+  for (const uint32_t input : node.inputs())
+    if (input != LATHE_NONE) visit(input);
+  for (size_t a = 0; a < node.attribute_count(); ++a) {
+    const sdk::AttributeView attribute = node.attribute(a);
+    for (size_t i = 0; attribute.get().graphs && i < attribute.count(); ++i)
+      for (const lathe_capture& capture : attribute.graph(i).captures()) visit(capture.outer);
+  }
+}
+
 }  // namespace
 
 Lowering::Lowering(const sdk::GraphView& graph, const LowerSettings& settings) : graph_(graph), settings_(settings) {
@@ -43,9 +57,7 @@ void Lowering::read_values() {
   users_.resize(graph_.value_count());
   is_output_.resize(graph_.value_count());
   absorbed_.resize(graph_.node_count());
-  for (const sdk::NodeView node : graph_.nodes())
-    for (const uint32_t input : node.inputs())
-      if (input != LATHE_NONE) users_[input].push_back(node.index());
+  for (const sdk::NodeView node : graph_.nodes()) for_each_read(node, [&](uint32_t id) { users_[id].push_back(node.index()); });
   for (const uint32_t output : graph_.outputs()) is_output_[output] = true;
   for (const sdk::ValueView v : graph_.values()) {
     Value value;
@@ -304,25 +316,33 @@ void Lowering::give_up(const sdk::NodeView& node, const std::string& reason) {
       define(id, new_tensor(values_[id].name, type(id), extents(id), values_[id].quantization), identity(rank(id)));
 }
 
+void Lowering::take_input(uint32_t id) {
+  const Value& v = values_[id];
+  if (!v.shifted) {
+    define(id, add_input(v.name, v.type, v.extents, v.quantization), identity(rank(id)));
+    return;
+  }
+  Quantization original = v.quantization;
+  for (int64_t& z : original.zero_points) z += 128;
+  define(id, requantize(add_input(v.name, Type::uint8, v.extents, original), Type::int8, v.quantization), identity(rank(id)));
+}
+
+void Lowering::read_inputs() {
+  for (const uint32_t id : graph_.inputs())
+    if (!values_[id].constant) take_input(id);
+}
+
 void Lowering::run() {
   read_values();
   find_quantization();
   find_activations();
-  for (const uint32_t id : graph_.inputs()) {
-    const Value& v = values_[id];
-    if (v.constant) continue;
-    if (!v.shifted) {
-      const int32_t tensor = new_tensor(v.name, v.type, v.extents, v.quantization);
-      main().inputs.push_back(tensor);
-      define(id, tensor, identity(rank(id)));
-      continue;
-    }
-    Quantization original = v.quantization;
-    for (int64_t& z : original.zero_points) z += 128;
-    const int32_t tensor = new_tensor(v.name, Type::uint8, v.extents, original);
-    main().inputs.push_back(tensor);
-    define(id, requantize(tensor, Type::int8, v.quantization), identity(rank(id)));
-  }
+  read_inputs();
+  lower_nodes();
+  finish_outputs();
+  for (Operator& op : main().operators) op.version = lowest_version(main(), op);
+}
+
+void Lowering::lower_nodes() {
   for (const sdk::NodeView node : graph_.nodes()) {
     if (absorbed_[node.index()]) continue;
     origin_ = node.name();
@@ -334,8 +354,6 @@ void Lowering::run() {
     }
   }
   origin_.clear();
-  finish_outputs();
-  for (Operator& op : main().operators) op.version = lowest_version(main(), op);
 }
 
 void Lowering::finish_outputs() {
@@ -350,11 +368,7 @@ void Lowering::finish_outputs() {
     }
     // An output is a tensor of its own, made by an operator.
     if (main().tensors[static_cast<size_t>(tensor)].constant || (static_cast<size_t>(tensor) < taken.size() && taken[static_cast<size_t>(tensor)])) {
-      const int32_t from = tensor;
-      tensor = new_tensor("", type_of(from), extents_of(from), quantization_of(from));
-      std::vector<int32_t> shape;
-      for (const int64_t d : extents_of(from)) shape.push_back(static_cast<int32_t>(d));
-      emit("RESHAPE", {from, ints(shape)}, {tensor}).options.push_back({"new_shape", 0, shape});
+      tensor = copied(tensor);
     }
     if (static_cast<size_t>(tensor) >= taken.size()) taken.resize(static_cast<size_t>(tensor) + 1);
     taken[static_cast<size_t>(tensor)] = true;

@@ -5,6 +5,7 @@
 // A node between DequantizeLinear and QuantizeLinear that TensorFlow Lite can compute on integers gets the quantised values in place of its own.
 #pragma once
 #include <deque>
+#include <functional>
 #include <lathe/plugin.hpp>
 #include <map>
 #include <optional>
@@ -48,6 +49,17 @@ class Lowering {
 
   // Lowers every node that can be; what cannot is in refusals(), each with the format's rule.
   void run();
+
+  // ---- bodies of control flow ----
+  // The values of this graph that these bodies read, each once; constants are taken into the bodies and are not among them.
+  std::vector<uint32_t> captured_by(std::span<const sdk::GraphView> bodies) const;
+  // The body as a subgraph of the same model, whose inputs are the body's own and behind them `captured`. `finish` may add to it, inputs and
+  // outputs too; without it the outputs are the body's. What the body holds that is not taken refuses the node that holds it.
+  int32_t lower_body(const sdk::GraphView& body, std::span<const uint32_t> captured, const std::function<void(Lowering&)>& finish = {});
+  // A subgraph that is no body of the graph's: what `make` emits.
+  int32_t add_subgraph(const std::string& name, const std::function<void(Lowering&)>& make);
+  // A tensor that the subgraph takes in.
+  int32_t add_input(const std::string& name, Type type, const Extents& extents, const Quantization& quantization = {});
   const std::vector<Refusal>& refusals() const { return refusals_; }
   Model take() { return std::move(model_); }
 
@@ -116,6 +128,8 @@ class Lowering {
   int32_t make(std::string_view name, std::vector<int32_t> inputs, Type type, const Extents& extents, std::vector<Option> options = {},
                const Quantization& quantization = {});
   int32_t reshape(int32_t tensor, const Extents& extents);
+  int32_t copied(int32_t tensor);    // the same in a tensor of its own
+  int32_t shape_of(int32_t tensor);  // int32, when it runs
   int32_t transpose(int32_t tensor, const Order& order);
   int32_t cast(int32_t tensor, Type type);
   int32_t unary(std::string_view name, int32_t a, std::vector<Option> options = {});  // same type and extents
@@ -139,7 +153,11 @@ class Lowering {
   const std::vector<uint32_t>& users(uint32_t value) const { return users_[value]; }
 
  private:
+  void lower_nodes();
   void read_values();
+  void read_inputs();
+  void take_input(uint32_t id);
+  int32_t append(Lowering& body);
   void find_quantization();
   void find_activations();
   bool can_be_integer(const sdk::NodeView& node, uint32_t tail, Work& work) const;
@@ -176,18 +194,29 @@ struct LowerRule {
   LowerFunction lower;
 };
 // One list per family of operators.
-std::span<const LowerRule> convolution_rules();
-std::span<const LowerRule> elementwise_rules();
 std::span<const LowerRule> activation_rules();
+std::span<const LowerRule> attention_rules();
+std::span<const LowerRule> bitwise_rules();
+std::span<const LowerRule> control_flow_rules();
+std::span<const LowerRule> conversion_rules();
+std::span<const LowerRule> convolution_rules();
+std::span<const LowerRule> detection_rules();
+std::span<const LowerRule> einsum_rules();
+std::span<const LowerRule> elementwise_rules();
+std::span<const LowerRule> indexing_rules();
+std::span<const LowerRule> integer_rules();
 std::span<const LowerRule> logic_rules();
+std::span<const LowerRule> loss_rules();
 std::span<const LowerRule> matrix_rules();
 std::span<const LowerRule> movement_rules();
-std::span<const LowerRule> indexing_rules();
 std::span<const LowerRule> normalization_rules();
 std::span<const LowerRule> pooling_rules();
+std::span<const LowerRule> recurrent_rules();
 std::span<const LowerRule> reduction_rules();
 std::span<const LowerRule> resize_rules();
-std::span<const LowerRule> conversion_rules();
+std::span<const LowerRule> sampling_rules();
+std::span<const LowerRule> scatter_rules();
+std::span<const LowerRule> spectral_rules();
 
 template <class T>
 int32_t Lowering::constant(Type type, const Extents& extents, std::vector<T> elements, const Quantization& quantization, const std::string& name) {

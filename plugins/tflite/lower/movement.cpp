@@ -23,11 +23,15 @@ void lower_reshape(Lowering& l, const Work& w) {
   }
   if (open > 1 && w.node.is("Reshape") && w.has(1) && !l.is_constant(w.in(1)) && !w.quantized) {  // the shape is there when it runs
     int32_t shape = l.cast(l.plain(w.in(1)), Type::int32);
-    if (!w.node.integer("allowzero", 0) && to.size() <= l.rank(w.in(0))) {  // a zero takes the input's extent over
-      const int32_t own = l.make("SHAPE", {l.plain(w.in(0))}, Type::int32, {static_cast<int64_t>(l.rank(w.in(0)))},
-                                 {{"out_type", static_cast<double>(Type::int32), {}}});
+    if (!w.node.integer("allowzero", 0)) {  // a zero takes the input's extent over
+      int32_t own = l.shape_of(l.plain(w.in(0)));
+      const auto n = static_cast<int64_t>(l.rank(w.in(0))), wanted = static_cast<int64_t>(to.size());
+      if (wanted > n) {
+        const int32_t further = l.filled(Type::int32, {wanted - n}, 1);
+        own = n == 0 ? further : l.make("CONCATENATION", {own, further}, Type::int32, {wanted}, {{"axis", 0, {}}});
+      }
       const int32_t zero = l.compare("EQUAL", shape, l.filled(Type::int32, {}, 0));
-      shape = l.select(zero, l.slice(own, {0}, {static_cast<int64_t>(to.size())}), shape);
+      shape = l.select(zero, l.slice(own, {0}, {wanted}), shape);
     }
     return l.define(w.out(), l.make("RESHAPE", {l.plain(w.in(0)), shape}, l.type(w.in(0)), to, {}, quantization(l, w)), identity(to.size()));
   }

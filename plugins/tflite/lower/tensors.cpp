@@ -525,6 +525,19 @@ int32_t Lowering::reshape(int32_t tensor, const Extents& extents) {
   return make("RESHAPE", {tensor, ints(shape)}, type_of(tensor), extents, {{"new_shape", 0, shape}}, quantization_of(tensor));
 }
 
+int32_t Lowering::shape_of(int32_t tensor) {
+  return make("SHAPE", {tensor}, Type::int32, {static_cast<int64_t>(extents_of(tensor).size())},
+              {{"out_type", static_cast<double>(Type::int32), {}}});
+}
+
+int32_t Lowering::copied(int32_t tensor) {
+  const Extents e = extents_of(tensor);
+  if (std::count_if(e.begin(), e.end(), [](int64_t d) { return d < 0; }) > 1)
+    return make("RESHAPE", {tensor, shape_of(tensor)}, type_of(tensor), e, {}, quantization_of(tensor));
+  const std::vector<int32_t> shape(e.begin(), e.end());
+  return make("RESHAPE", {tensor, ints(shape)}, type_of(tensor), e, {{"new_shape", 0, shape}}, quantization_of(tensor));
+}
+
 int32_t Lowering::transpose(int32_t tensor, const Order& order) {
   constexpr size_t most = 5;
   const Extents from = extents_of(tensor);
