@@ -38,6 +38,10 @@ constexpr Line lines[] = {
     {"Parameter", 1, "", "output:@element_type", "", "shape:dims! element_type:type!"},
     {"Const", 1, "", "output:@element_type", "", "element_type:type! shape:dims! offset:int! size:int!"},
     {"Result", 1, "data:any", "", "", ""},
+    // with bodies
+    {"If", 8, "condition:boolean inputs:any...?", "outputs:any...", "", ""},
+    {"Loop", 5, "trip_count:index condition:boolean inputs:any...?", "outputs:any...", "", ""},
+    {"TensorIterator", 1, "inputs:any...", "outputs:any...", "", ""},
     // elementwise, two inputs
     {"Add", 1, binary, "output:T", "T=number", numpy, broadcast},
     {"BitwiseAnd", 13, binary, "output:T", "T=any", numpy, broadcast},

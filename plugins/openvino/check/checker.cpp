@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "../element_types.hpp"
+#include "../model.hpp"
 
 namespace lathe::openvino {
 namespace check {
@@ -75,7 +76,7 @@ bool whole(std::string_view text, int64_t& number) {
 
 class Checker {
  public:
-  explicit Checker(std::string_view weights) : weights_(weights) {}
+  explicit Checker(std::string_view weights, int depth = 0) : weights_(weights), depth_(depth) {}
 
   std::vector<std::string> run(std::string_view xml) {
     pugi::xml_document document;
@@ -92,20 +93,48 @@ class Checker {
       const std::string_view name = node.name();
       if (name != "layers" && name != "edges" && name != "rt_info" && name != "meta_data") say("<net> has an element <" + std::string(name) + ">");
     }
-    for (const pugi::xml_node node : net.child("layers").children()) layer(node);
-    for (const pugi::xml_node node : net.child("edges").children()) edge(node);
-    for (Layer& l : layers_) connections(l);
-    if (!problems_.empty()) return problems_;  // what follows relies on ports and edges
-    cycles();
-    for (const Layer& l : layers_) types(l);
-    if (!problems_.empty()) return problems_;
-    for (const Layer& l : layers_)
-      if (const std::string wrong = check::check_shapes(l); !wrong.empty()) say(l, wrong);
-    if (std::none_of(layers_.begin(), layers_.end(), [](const Layer& l) { return l.type == "Result"; })) say("the model has no Result");
+    network(net);
     return problems_;
   }
 
  private:
+  // Layers and edges of the file, or of a body.
+  void network(const pugi::xml_node net) {
+    for (const pugi::xml_node node : net.child("layers").children()) layer(node);
+    for (const pugi::xml_node node : net.child("edges").children()) edge(node);
+    for (Layer& l : layers_) connections(l);
+    if (!problems_.empty()) return;  // what follows relies on ports and edges
+    cycles();
+    for (const Layer& l : layers_) types(l);
+    if (!problems_.empty()) return;
+    const auto open = [](const std::vector<Port>& ports) { return std::any_of(ports.begin(), ports.end(), [](const Port& p) { return p.open; }); };
+    for (const Layer& l : layers_) {
+      if (open(l.inputs) || open(l.outputs)) continue;  // nothing is known to hold the shapes against
+      if (const std::string wrong = check::check_shapes(l); !wrong.empty()) say(l, wrong);
+    }
+    if (std::none_of(layers_.begin(), layers_.end(), [](const Layer& l) { return l.type == "Result"; })) say("the model has no Result");
+  }
+
+  // The elements that a layer with bodies has beside the usual ones.
+  void bodies(const pugi::xml_node node, const Layer& l) {
+    std::vector<std::string> wanted;
+    if (l.type == "If") wanted = {"then_body", "else_body"};
+    if (l.type == "Loop" || l.type == "TensorIterator") wanted = {"body"};
+    if (wanted.empty()) return;
+    if (depth_ >= deepest_body) return say(l, "bodies are nested deeper than " + std::to_string(deepest_body));
+    std::vector<check::InnerScope> scopes;
+    for (const std::string& name : wanted) {
+      const pugi::xml_node body = node.child(name.c_str());
+      if (!body || !body.child("layers") || !body.child("edges")) return say(l, "it must have a <" + name + "> with <layers> and <edges>");
+      Checker inner(weights_, depth_ + 1);
+      inner.network(body);
+      for (const std::string& problem : inner.problems_) say(l, "in its " + name + ": " + problem);
+      if (!inner.problems_.empty()) return;
+      scopes.push_back({name, {std::move(inner.layers_), std::move(inner.ids_)}});
+    }
+    for (const std::string& problem : check::check_bodies(l, node, scopes)) say(l, problem);
+  }
+
   void say(std::string text) {
     if (problems_.size() < 100) problems_.push_back(std::move(text));
   }
@@ -124,7 +153,9 @@ class Checker {
     // Children in their order: data, rt_info, input, output.
     static constexpr std::string_view order[] = {"data", "rt_info", "input", "output"};
     size_t place = 0;
+    const std::vector<std::string_view> more = own_elements(l.type);
     for (const pugi::xml_node child : node.children()) {
+      if (std::find(more.begin(), more.end(), std::string_view(child.name())) != more.end()) continue;
       const auto at = std::find(std::begin(order), std::end(order), std::string_view(child.name())) - std::begin(order);
       if (at == 4) {
         say(l, "it has an element <" + std::string(child.name()) + ">");
@@ -149,6 +180,13 @@ class Checker {
     counts(l);
     if (l.type == "Const") constant(l);
     if (l.type == "Const" || l.type == "Parameter") declared(l);
+    bodies(node, l);
+  }
+
+  static std::vector<std::string_view> own_elements(std::string_view type) {
+    if (type == "If") return {"then_port_map", "else_port_map", "then_body", "else_body"};
+    if (type == "Loop" || type == "TensorIterator") return {"port_map", "back_edges", "body"};
+    return {};
   }
 
   // The form that is written is the one that this opset introduced.
@@ -285,6 +323,8 @@ class Checker {
     const Layer*& slot = target.sources[static_cast<size_t>(in - target.inputs.data())];
     if (slot) say(text + ": another edge ends there");
     slot = from->second;
+    target.ends.resize(target.inputs.size(), nullptr);
+    target.ends[static_cast<size_t>(in - target.inputs.data())] = out;
   }
 
   void connections(Layer& l) {
@@ -307,10 +347,20 @@ class Checker {
       const Layer* l = ready.back();
       ready.pop_back();
       ++done;
+      open_ranks(*ids_.at(l->id));
       for (const Layer* user : users[l])
         if (--waiting[user] == 0) ready.push_back(user);
     }
     if (done != layers_.size()) say("the graph is cyclic");
+  }
+
+  // Sources come before their users.
+  static void open_ranks(Layer& l) {
+    bool open = l.type == "If" || l.type == "Loop" || l.type == "TensorIterator" || (l.type == "Parameter" && l.value("shape") == "...");
+    for (size_t i = 0; i < l.ends.size(); ++i)
+      if (l.ends[i] && l.ends[i]->open) open = l.inputs[i].open = true;
+    if ((l.type == "Reshape" || l.type == "Squeeze" || l.type == "Broadcast") && l.inputs.size() > 1 && !l.constant(1)) open = true;
+    for (Port& port : l.outputs) port.open = open && port.dimensions.empty();
   }
 
   void types(const Layer& l) {
@@ -339,6 +389,7 @@ class Checker {
   }
 
   std::string_view weights_;
+  int depth_;
   std::deque<Layer> layers_;
   std::unordered_map<int64_t, Layer*> ids_;
   std::unordered_set<std::string> tensors_;

@@ -6,6 +6,14 @@
 #include "checker.hpp"
 
 namespace lathe::openvino::check {
+
+bool fits(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] >= 0 && b[i] >= 0 && a[i] != b[i]) return false;
+  return true;
+}
+
 namespace {
 
 using Dims = std::vector<int64_t>;
@@ -14,13 +22,6 @@ std::string text(const Dims& dims) {
   std::string out;
   for (const int64_t d : dims) out += (out.empty() ? "" : "x") + std::to_string(d);
   return "[" + out + "]";
-}
-
-bool fits(const Dims& a, const Dims& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i)
-    if (a[i] >= 0 && b[i] >= 0 && a[i] != b[i]) return false;
-  return true;
 }
 
 std::string expect(const Layer& layer, size_t output, const Dims& wanted) {

@@ -6,8 +6,8 @@
 namespace lathe::openvino {
 namespace {
 
-constexpr std::span<const Reader> (*families[])() = {elementwise_readers,  movement_readers,  network_readers,
-                                                     quantization_readers, recurrent_readers, vision_readers};
+constexpr std::span<const Reader> (*families[])() = {control_flow_readers, elementwise_readers, movement_readers, network_readers,
+                                                     quantization_readers, recurrent_readers,   vision_readers};
 
 const Reader* find_reader(std::string_view type) {
   for (const auto& family : families)
@@ -56,22 +56,9 @@ void add_properties(const Model& model, sdk::GraphBuilder& builder) {
 
 }  // namespace
 
-sdk::GraphBuilder read_graph(const Model& model, const std::string& weights_path, std::string_view weights, const std::string& where) {
-  Import import(model, weights_path, weights);
-  std::vector<sdk::Diagnostic> problems;
-  // Names of inputs and outputs are what people call them by: they are taken before any other.
-  for (uint32_t i = 0; i < model.layers.size(); ++i) {
-    const Layer& layer = model.layers[i];
-    if (layer.type != "Parameter") continue;
-    std::optional<sdk::Shape> shape;
-    if (layer.outputs[0].dimensions) {
-      shape.emplace();
-      for (const int64_t d : *layer.outputs[0].dimensions) shape->push_back(sdk::Dimension(d));
-    }
-    import.set({i, 0}, import.builder.add_input(import.unique(import.tensor_name({i, 0})), layer.outputs[0].type, std::move(shape)));
-  }
-  for (uint32_t i = 0; i < model.layers.size(); ++i) {
-    const Layer& layer = model.layers[i];
+void read_layers(Import& import) {
+  for (uint32_t i = 0; i < import.model.layers.size(); ++i) {
+    const Layer& layer = import.model.layers[i];
     if (layer.type == "Parameter" || layer.type == "Const" || layer.type == "Result") continue;
     const Reader* reader = find_reader(layer.type);
     try {
@@ -88,13 +75,30 @@ sdk::GraphBuilder read_graph(const Model& model, const std::string& weights_path
       reader->read(step);
     } catch (sdk::Failure& failure) {
       for (sdk::Diagnostic& d : failure.diagnostics) {
-        d.location = where;
-        if (problems.size() < 50) problems.push_back(std::move(d));
+        d.location = import.where;
+        if (import.problems.size() < 50) import.problems.push_back(std::move(d));
       }
       if (failure.code != LATHE_UNSUPPORTED) throw;
     }
   }
-  if (!problems.empty()) throw sdk::Failure(LATHE_UNSUPPORTED, std::move(problems));
+}
+
+sdk::GraphBuilder read_graph(const Model& model, const std::string& weights_path, std::string_view weights, const std::string& where) {
+  Import import(model, weights_path, weights);
+  import.where = where;
+  // Names of inputs and outputs are what people call them by: they are taken before any other.
+  for (uint32_t i = 0; i < model.layers.size(); ++i) {
+    const Layer& layer = model.layers[i];
+    if (layer.type != "Parameter") continue;
+    std::optional<sdk::Shape> shape;
+    if (layer.outputs[0].dimensions) {
+      shape.emplace();
+      for (const int64_t d : *layer.outputs[0].dimensions) shape->push_back(sdk::Dimension(d));
+    }
+    import.set({i, 0}, import.builder.add_input(import.unique(import.tensor_name({i, 0})), layer.outputs[0].type, std::move(shape)));
+  }
+  read_layers(import);
+  if (!import.problems.empty()) throw sdk::Failure(LATHE_UNSUPPORTED, std::move(import.problems));
   size_t results = 0;
   for (const Layer& layer : model.layers) {
     if (layer.type != "Result") continue;

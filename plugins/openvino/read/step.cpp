@@ -113,6 +113,12 @@ void ReadStep::refuse(std::string reason, std::string hint) const {
   throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
 }
 
+int64_t ReadStep::rank(size_t i) const {
+  const Dimensions& shape = dimensions(i);
+  if (!shape) refuse("the rank of its input " + std::to_string(i) + " is open, and what it computes depends on that");
+  return static_cast<int64_t>(shape->size());
+}
+
 const Layer* ReadStep::source(size_t i, std::string_view wanted) const {
   if (!has(i)) return nullptr;
   const Layer& from = import.model.layers[layer.inputs[i].layer];

@@ -17,6 +17,9 @@ class Import {
     builder.set_opset("", 23);
   }
 
+  // A body, whose constants lie in the same weights.
+  Import(const Model& body, const Import& outer) : Import(body, outer.weights_path_, outer.weights_) { where = outer.where; }
+
   const Model& model;
 
  private:
@@ -25,6 +28,8 @@ class Import {
 
  public:
   sdk::GraphBuilder builder;
+  std::string where;                      // the file, for what is said about layers
+  std::vector<sdk::Diagnostic> problems;  // layers that cannot be read
 
   // The value that comes out of a port; constants are made when they are first asked for.
   uint32_t value(const Source& source);
@@ -56,7 +61,7 @@ class ReadStep {
   uint32_t in(size_t i) { return import.value(layer.inputs[i]); }
   int32_t type(size_t i) const { return import.port(layer.inputs[i]).type; }
   const Dimensions& dimensions(size_t i) const { return import.port(layer.inputs[i]).dimensions; }
-  int64_t rank(size_t i) const { return static_cast<int64_t>(import.port(layer.inputs[i]).dimensions->size()); }
+  int64_t rank(size_t i) const;  // refuses the layer where it is open
   int32_t out_type(size_t i) const { return layer.outputs[i].type; }
   const Dimensions& out_dimensions(size_t i) const { return layer.outputs[i].dimensions; }
   // The layer that yields an input, when it is of that type.
@@ -102,6 +107,7 @@ struct Reader {
   void (*read)(ReadStep&);
 };
 
+std::span<const Reader> control_flow_readers();
 std::span<const Reader> elementwise_readers();
 std::span<const Reader> movement_readers();
 std::span<const Reader> network_readers();
@@ -112,6 +118,9 @@ std::span<const Reader> vision_readers();
 // Integer weights behind Convert, Subtract and Multiply with constants: as DequantizeLinear, in another shape if one is given. nullopt: they
 // are no such weights.
 std::optional<uint32_t> quantized_weights(ReadStep& step, const Layer& multiply, const std::vector<int64_t>* shape);
+
+// The layers of a model or a body, whose Parameters have their values already. What cannot be read is added to the import's problems.
+void read_layers(Import& import);
 
 // The whole model. Throws Failure with every layer that cannot be read.
 sdk::GraphBuilder read_graph(const Model& model, const std::string& weights_path, std::string_view weights, const std::string& where);

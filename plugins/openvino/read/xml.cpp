@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <pugixml.hpp>
+#include <queue>
 #include <unordered_map>
 
 #include "../element_types.hpp"
@@ -66,7 +67,8 @@ std::vector<std::string> split_names(std::string_view text) {
 
 class Parser {
  public:
-  Parser(std::string_view weights, const std::string& where) : weights_(weights), where_(where) {}
+  Parser(std::string_view weights, const std::string& where, int depth = 0, std::string place = {})
+      : weights_(weights), where_(where), depth_(depth), place_(std::move(place)) {}
 
   Model run(std::string_view xml) {
     if (xml.size() > largest_text) stop("the file is larger than an IR's text can be", "at most 256 MiB", std::to_string(xml.size()) + " bytes");
@@ -81,8 +83,16 @@ class Parser {
     const auto version = integer(net.attribute("version").value());
     if (!version || *version < 10 || *version > 11)
       stop("this IR has a version that is not read", "10 or 11", net.attribute("version").value(), "convert the model again with a newer OpenVINO");
+    network(net);
     model_.version = static_cast<int>(*version);
     model_.name = net.attribute("name").value();
+    model_.info = read_info(net.child("rt_info"), 0);
+    return std::move(model_);
+  }
+
+ private:
+  // The layers and edges of the file, or of a body.
+  void network(const pugi::xml_node net) {
     for (const pugi::xml_node layer : net.child("layers").children("layer")) {
       if (drafts_.size() >= most_layers) stop("the model has more than a million layers");
       read_layer(layer);
@@ -95,11 +105,35 @@ class Parser {
         if (!draft.sources[i]) problem(name_of(draft) + ": nothing is connected to its input port " + std::to_string(draft.input_ids[i]));
     throw_if_any();
     order();
-    model_.info = read_info(net.child("rt_info"), 0);
-    return std::move(model_);
+    open_ranks();
   }
 
- private:
+  // A port whose rank is open is written without dimensions, as a scalar's is. It is one where that comes from a layer whose result has no fixed
+  // rank.
+  void open_ranks() {
+    const auto open = [&](const Model& model, const Source& source) { return !model.layers[source.layer].outputs[source.port].dimensions; };
+    for (Layer& layer : model_.layers) {
+      if (layer.type == "Parameter" || layer.type == "Const") continue;  // their own shape says it
+      const bool any = std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](const Source& s) { return open(model_, s); });
+      // Wanted shapes and axes that are computed.
+      const bool computed = (layer.type == "Reshape" || layer.type == "Squeeze" || layer.type == "Broadcast") && layer.inputs.size() > 1 &&
+                            model_.layers[layer.inputs[1].layer].type != "Const";
+      for (size_t i = 0; i < layer.outputs.size(); ++i) {
+        OutputPort& port = layer.outputs[i];
+        if (!port.dimensions || !port.dimensions->empty()) continue;
+        bool unknown = layer.bodies.empty() && (any || computed) && layer.type != "ShapeOf";
+        for (const Body& body : layer.bodies)
+          for (const PortMap& map : body.outputs) {
+            if (map.port != static_cast<int64_t>(i)) continue;
+            const Layer& result = body.model->layers[map.inner];
+            const Dimensions& inner = body.model->layers[result.inputs[0].layer].outputs[result.inputs[0].port].dimensions;
+            unknown = unknown || !inner || !inner->empty();
+          }
+        if (unknown) port.dimensions.reset();
+      }
+    }
+  }
+
   struct Draft {
     int64_t id = 0;
     Layer layer;
@@ -113,7 +147,7 @@ class Parser {
   }
   void problem(std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) {
     sdk::Diagnostic d;
-    d.text = std::move(text), d.expected = std::move(expected), d.found = std::move(found), d.hint = std::move(hint);
+    d.text = place_ + std::move(text), d.expected = std::move(expected), d.found = std::move(found), d.hint = std::move(hint);
     d.location = where_;
     problems_.push_back(std::move(d));
     if (problems_.size() >= most_problems) throw_if_any();
@@ -191,8 +225,85 @@ class Parser {
     }
     if (draft.layer.type == "Const") read_constant(draft);
     if (draft.layer.type == "Parameter") read_parameter(draft);
+    for (const char* body : {"body", "then_body", "else_body"})
+      if (const pugi::xml_node inner = node.child(body)) read_body(node, inner, draft);
     if (!index_.emplace(*id, drafts_.size()).second) problem("two layers have the number " + std::to_string(*id));
     drafts_.push_back(std::move(draft));
+  }
+
+  // A network inside of a layer, and which ports belong to which of its Parameters and Results.
+  void read_body(const pugi::xml_node node, const pugi::xml_node inner, Draft& draft) {
+    if (depth_ >= deepest_body) stop(name_of(draft) + ": bodies are nested deeper than " + std::to_string(deepest_body));
+    Body body;
+    body.name = inner.name();
+    Parser parser(weights_, where_, depth_ + 1, place_ + "in the " + body.name + " of " + name_of(draft) + ": ");
+    parser.network(inner);
+    const auto numbers = [&](const pugi::xml_node entry, const char* name, int64_t fallback, bool& good) {
+      const pugi::xml_attribute given = entry.attribute(name);
+      const auto number = given ? integer(given.value()) : std::optional(fallback);
+      if (!number) good = false;
+      return number.value_or(fallback);
+    };
+    const auto layer_of = [&](int64_t id, std::string_view type, uint32_t& place) {
+      const auto found = parser.index_.find(id);
+      if (found == parser.index_.end()) return false;
+      place = parser.places_[found->second];
+      const Layer& layer = parser.model_.layers[place];
+      return layer.type == type && (type != "Result" || layer.inputs.size() == 1);
+    };
+    std::vector<std::pair<int64_t, PortMap>> outputs;
+    for (const pugi::xml_node entry : node.child(body.port_map().c_str()).children()) {
+      const bool input = std::string_view(entry.name()) == "input";
+      if (!input && std::string_view(entry.name()) != "output") continue;
+      PortMap map;
+      bool good = entry.attribute("external_port_id") && entry.attribute("internal_layer_id");
+      const int64_t port = numbers(entry, "external_port_id", 0, good), id = numbers(entry, "internal_layer_id", 0, good);
+      if (entry.attribute("axis")) map.axis = numbers(entry, "axis", 0, good);
+      map.start = numbers(entry, "start", 0, good), map.end = numbers(entry, "end", -1, good);
+      map.stride = numbers(entry, "stride", 1, good), map.part_size = numbers(entry, "part_size", 1, good);
+      map.purpose = entry.attribute("purpose").value();
+      const std::string text = name_of(draft) + ": an " + entry.name() + " of its " + body.port_map();
+      if (!good) return problem(text + " lacks a number");
+      if (!layer_of(id, input ? "Parameter" : "Result", map.inner))
+        return problem(text + " names no " + (input ? "Parameter" : "Result") + " of the body", {}, std::to_string(id));
+      if (!input) {
+        outputs.emplace_back(port, map);
+        continue;
+      }
+      if (port >= 0) {
+        const auto at = std::find(draft.input_ids.begin(), draft.input_ids.end(), port);
+        if (at == draft.input_ids.end()) return problem(text + " names a port that is not there", {}, std::to_string(port));
+        map.port = at - draft.input_ids.begin();
+      }
+      for (const PortMap& other : body.inputs)
+        if (other.inner == map.inner || (map.port >= 0 && other.port == map.port))
+          return problem(text + " stands there twice", {}, std::to_string(port));
+      body.inputs.push_back(map);
+    }
+    // Outputs count in the order of their numbers: some files number them from 0, others behind the inputs.
+    std::stable_sort(outputs.begin(), outputs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    int64_t count = 0, last = -1;
+    for (auto& [port, map] : outputs) {
+      if (port >= 0 && port == last) return problem(name_of(draft) + ": two Results of its " + body.name + " are for one port");
+      last = port;
+      if (port >= 0) map.port = count++;
+      body.outputs.push_back(map);
+    }
+    if (count != static_cast<int64_t>(draft.layer.outputs.size()))
+      return problem(name_of(draft) + ": the Results of its " + body.name + " are not as many as its outputs",
+                     std::to_string(draft.layer.outputs.size()), std::to_string(count));
+    for (const pugi::xml_node entry : node.child("back_edges").children("edge")) {
+      BackEdge edge;
+      bool good = entry.attribute("from-layer") && entry.attribute("to-layer");
+      const int64_t from = numbers(entry, "from-layer", 0, good), to = numbers(entry, "to-layer", 0, good);
+      if (!good || !layer_of(from, "Result", edge.result) || !layer_of(to, "Parameter", edge.parameter))
+        return problem(name_of(draft) + ": a back edge does not lead from a Result to a Parameter of the body");
+      for (const BackEdge& other : body.back_edges)
+        if (other.parameter == edge.parameter) return problem(name_of(draft) + ": two back edges lead to one Parameter");
+      body.back_edges.push_back(edge);
+    }
+    body.model = std::make_shared<const Model>(std::move(parser.model_));
+    draft.layer.bodies.push_back(std::move(body));
   }
 
   const std::string* required(const Draft& draft, std::string_view attribute) {
@@ -271,26 +382,26 @@ class Parser {
     slot = {from->second, static_cast<uint32_t>(out - source.output_ids.begin())};
   }
 
-  // Kahn's algorithm, in the file's order where it has a choice.
+  // Kahn's algorithm, in the file's order where it has a choice. Results stand last, in the file's order: it is that of the outputs.
   void order() {
     std::vector<size_t> waiting(drafts_.size(), 0);
     std::vector<std::vector<size_t>> users(drafts_.size());
-    std::vector<size_t> ready;
+    std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready, results;
     for (size_t i = 0; i < drafts_.size(); ++i) {
       waiting[i] = drafts_[i].sources.size();
       for (const auto& source : drafts_[i].sources) users[source->first].push_back(i);
+      if (waiting[i] == 0) ready.push(i);
     }
-    for (size_t i = drafts_.size(); i-- > 0;)
-      if (waiting[i] == 0) ready.push_back(i);
-    std::vector<uint32_t> place(drafts_.size(), 0);
-    while (!ready.empty()) {
-      const size_t i = ready.back();
-      ready.pop_back();
-      place[i] = static_cast<uint32_t>(model_.layers.size());
-      for (const auto& source : drafts_[i].sources) drafts_[i].layer.inputs.push_back({place[source->first], source->second});
+    places_.assign(drafts_.size(), 0);
+    while (!ready.empty() || !results.empty()) {
+      auto& next = ready.empty() ? results : ready;
+      const size_t i = next.top();
+      next.pop();
+      places_[i] = static_cast<uint32_t>(model_.layers.size());
+      for (const auto& source : drafts_[i].sources) drafts_[i].layer.inputs.push_back({places_[source->first], source->second});
       model_.layers.push_back(std::move(drafts_[i].layer));
       for (const size_t user : users[i])
-        if (--waiting[user] == 0) ready.push_back(user);
+        if (--waiting[user] == 0) (drafts_[user].layer.type == "Result" ? results : ready).push(user);
     }
     if (model_.layers.size() == drafts_.size()) return;
     for (size_t i = 0; i < drafts_.size(); ++i)
@@ -307,8 +418,11 @@ class Parser {
 
   std::string_view weights_;
   const std::string& where_;
+  int depth_;
+  std::string place_;  // in front of every sentence about a body
   Model model_;
   std::vector<Draft> drafts_;
+  std::vector<uint32_t> places_;  // of each draft among the model's layers
   std::unordered_map<int64_t, size_t> index_;
   std::vector<sdk::Diagnostic> problems_;
 };

@@ -18,6 +18,7 @@ struct Writer {
 
 std::span<const Writer> activation_writers();
 std::span<const Writer> attention_writers();
+std::span<const Writer> control_flow_writers();
 std::span<const Writer> convolution_writers();
 std::span<const Writer> elementwise_writers();
 std::span<const Writer> indexing_writers();

@@ -69,17 +69,43 @@ struct StringWriter : pugi::xml_writer {
   void write(const void* data, size_t size) override { text.append(static_cast<const char*>(data), size); }
 };
 
-}  // namespace
+// One element for each port that a body has to do with.
+void add_port_map(pugi::xml_node parent, const char* what, const PortMap& map, int64_t port) {
+  pugi::xml_node node = parent.append_child(what);
+  if (map.axis) node.append_attribute("axis") = static_cast<long long>(*map.axis);
+  node.append_attribute("external_port_id") = static_cast<long long>(port);
+  node.append_attribute("internal_layer_id") = map.inner;
+  if (map.axis) {
+    node.append_attribute("start") = static_cast<long long>(map.start);
+    node.append_attribute("end") = static_cast<long long>(map.end);
+    node.append_attribute("stride") = static_cast<long long>(map.stride);
+    node.append_attribute("part_size") = static_cast<long long>(map.part_size);
+  }
+  if (!map.purpose.empty()) node.append_attribute("purpose") = map.purpose.c_str();
+}
 
-Files write_files(const Model& model) {
-  pugi::xml_document document;
-  pugi::xml_node declaration = document.append_child(pugi::node_declaration);
-  declaration.append_attribute("version") = "1.0";
-  pugi::xml_node net = document.append_child("net");
-  net.append_attribute("name") = model.name.c_str();
-  net.append_attribute("version") = "11";
+void add_network(pugi::xml_node net, const Model& model, Weights& weights);
+
+void add_bodies(pugi::xml_node node, const Layer& layer, Weights& weights) {
+  for (const Body& body : layer.bodies) {
+    pugi::xml_node maps = node.append_child(body.port_map().c_str());
+    for (const PortMap& map : body.inputs) add_port_map(maps, "input", map, map.port);
+    // Ports of outputs are numbered on behind those of the inputs.
+    for (const PortMap& map : body.outputs)
+      add_port_map(maps, "output", map, map.port < 0 ? map.port : map.port + static_cast<int64_t>(layer.inputs.size()));
+    if (body.back_edges.empty()) continue;
+    pugi::xml_node edges = node.append_child("back_edges");
+    for (const BackEdge& back : body.back_edges) {
+      pugi::xml_node edge = edges.append_child("edge");
+      edge.append_attribute("from-layer") = back.result;
+      edge.append_attribute("to-layer") = back.parameter;
+    }
+  }
+  for (const Body& body : layer.bodies) add_network(node.append_child(body.name.c_str()), *body.model, weights);
+}
+
+void add_network(pugi::xml_node net, const Model& model, Weights& weights) {
   pugi::xml_node layers = net.append_child("layers"), edges = net.append_child("edges");
-  Weights weights;
   for (size_t id = 0; id < model.layers.size(); ++id) {
     const Layer& layer = model.layers[id];
     pugi::xml_node node = layers.append_child("layer");
@@ -119,7 +145,21 @@ Files write_files(const Model& model) {
       pugi::xml_node outputs = node.append_child("output");
       for (const OutputPort& output : layer.outputs) add_port(outputs, port++, output, true);
     }
+    add_bodies(node, layer, weights);
   }
+}
+
+}  // namespace
+
+Files write_files(const Model& model) {
+  pugi::xml_document document;
+  pugi::xml_node declaration = document.append_child(pugi::node_declaration);
+  declaration.append_attribute("version") = "1.0";
+  pugi::xml_node net = document.append_child("net");
+  net.append_attribute("name") = model.name.c_str();
+  net.append_attribute("version") = "11";
+  Weights weights;
+  add_network(net, model, weights);
   add_info(net.append_child("rt_info"), model.info);
   StringWriter writer;
   document.save(writer, "\t", pugi::format_default, pugi::encoding_utf8);

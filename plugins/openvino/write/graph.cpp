@@ -9,19 +9,17 @@
 namespace lathe::openvino {
 namespace {
 
-constexpr std::span<const Writer> (*families[])() = {activation_writers,    convolution_writers, elementwise_writers,  indexing_writers,
-                                                     movement_writers,      attention_writers,   loss_writers,         quantized_product_writers,
-                                                     normalization_writers, pooling_writers,     quantization_writers, recurrent_writers,
-                                                     reduction_writers,     shape_writers,       vision_writers};
+constexpr std::span<const Writer> (*families[])() = {activation_writers,        control_flow_writers,  convolution_writers, elementwise_writers,
+                                                     indexing_writers,          movement_writers,      attention_writers,   loss_writers,
+                                                     quantized_product_writers, normalization_writers, pooling_writers,     quantization_writers,
+                                                     recurrent_writers,         reduction_writers,     shape_writers,       vision_writers};
 
 // What the format has no place for, by operator.
 constexpr std::pair<std::string_view, std::string_view> missing[] = {
     {"Bernoulli", "RandomUniform of the IR draws other numbers than the standard's generator"},
     {"BitCast", "the IR has no operation that takes bits as another type"},
     {"Det", "the IR has no determinant"},
-    {"If", "bodies of the IR's If are not written yet"},
     {"ImageDecoder", "the IR has no operation that decodes pictures"},
-    {"Loop", "bodies of the IR's Loop are not written yet"},
     {"MaxRoiPool", "ROIPooling of the IR rounds its bins differently"},
     {"MelWeightMatrix", "the IR makes no mel filters; constants of them are folded before"},
     {"Multinomial", "Multinomial of the IR draws other numbers than the standard's generator"},
@@ -29,7 +27,6 @@ constexpr std::pair<std::string_view, std::string_view> missing[] = {
     {"RandomNormalLike", "the IR has no normally distributed random numbers"},
     {"RandomUniform", "RandomUniform of the IR draws other numbers than the standard's generator"},
     {"RandomUniformLike", "RandomUniform of the IR draws other numbers than the standard's generator"},
-    {"Scan", "bodies of the IR's TensorIterator are not written yet"},
 };
 
 // x * Sigmoid(x) becomes Swish: the Sigmoid is left out where only that product takes it.
@@ -63,11 +60,11 @@ void check_types(const sdk::GraphView& graph, const sdk::NodeView& node) {
   for (size_t i = 0; i < node.get().output_count; ++i) check(node.get().outputs[i]);
 }
 
-void write_node(Draft& draft, const sdk::NodeView& node, const WriteOptions& options) {
+void write_node(Draft& draft, const sdk::NodeView& node) {
   const Writer* writer = find_writer(node.domain(), node.op_type());
   if (!writer) throw Refusal{missing_reason(node.domain(), node.op_type())};
   check_types(draft.graph(), node);
-  if (options.static_shapes)
+  if (draft.options().static_shapes)
     for (size_t i = 0; i < node.get().output_count; ++i)
       if (node.get().outputs[i] != LATHE_NONE && !node.output_value(i).has_static_shape())
         throw Refusal{"the NPU takes static shapes alone, and '" + std::string(node.output_value(i).name()) +
@@ -75,6 +72,8 @@ void write_node(Draft& draft, const sdk::NodeView& node, const WriteOptions& opt
   Step step(draft, node);
   writer->write(step);
 }
+
+}  // namespace
 
 uint32_t parameter(Draft& draft, uint32_t input) {
   const sdk::ValueView value = draft.graph().value(input);
@@ -93,6 +92,8 @@ uint32_t parameter(Draft& draft, uint32_t input) {
   return static_cast<uint32_t>(draft.model.layers.size() - 1);
 }
 
+namespace {
+
 // A stand-in for a value whose node was refused, so that the nodes behind it are judged on their own.
 void assume(Draft& draft, uint32_t value) {
   if (value == LATHE_NONE) return;
@@ -100,6 +101,8 @@ void assume(Draft& draft, uint32_t value) {
   const uint32_t layer = parameter(draft, value);
   draft.place(value, {{layer, 0}, v.type(), draft.model.layers[layer].outputs[0].dimensions});
 }
+
+}  // namespace
 
 void prune(Model& model) {
   std::vector<bool> needed(model.layers.size(), false);
@@ -119,6 +122,8 @@ void prune(Model& model) {
   }
   model.layers = std::move(kept);
 }
+
+namespace {
 
 void add_inputs(Draft& draft) {
   for (const uint32_t input : draft.graph().inputs()) {
@@ -152,13 +157,13 @@ std::string missing_reason(std::string_view domain, std::string_view op_type) {
 }
 
 std::vector<std::string> refusals(const sdk::GraphView& graph, const WriteOptions& options) {
-  Draft draft(graph, options.compress);
+  Draft draft(graph, options);
   std::vector<std::string> reasons(graph.node_count());
   add_inputs(draft);
   find_swish(draft);
   for (const sdk::NodeView node : graph.nodes()) {
     try {
-      write_node(draft, node, options);
+      write_node(draft, node);
     } catch (const Refusal& refusal) {
       reasons[node.index()] = refusal.reason;
       for (size_t i = 0; i < node.get().output_count; ++i)
@@ -168,14 +173,30 @@ std::vector<std::string> refusals(const sdk::GraphView& graph, const WriteOption
   return reasons;
 }
 
+void write_nodes(Draft& draft) {
+  std::string reasons;
+  find_swish(draft);
+  for (const sdk::NodeView node : draft.graph().nodes()) {
+    try {
+      write_node(draft, node);
+    } catch (const Refusal& refusal) {
+      reasons += (reasons.empty() ? "" : "; ") + ("in its body, '" + std::string(node.name()) + "' (" + std::string(node.op_type()) + "): ") +
+                 refusal.reason;
+      for (size_t i = 0; i < node.get().output_count; ++i)
+        if (node.get().outputs[i] == LATHE_NONE || !draft.known(node.get().outputs[i])) assume(draft, node.get().outputs[i]);
+    }
+  }
+  if (!reasons.empty()) throw Refusal{std::move(reasons)};
+}
+
 Model write_graph(const sdk::GraphView& graph, const WriteOptions& options) {
-  Draft draft(graph, options.compress);
+  Draft draft(graph, options);
   draft.model.name = graph.name().empty() ? "model" : std::string(graph.name());
   add_inputs(draft);
   find_swish(draft);
   for (const sdk::NodeView node : graph.nodes()) {
     try {
-      write_node(draft, node, options);
+      write_node(draft, node);
     } catch (const Refusal& refusal) {
       node.fail(refusal.reason);
     }

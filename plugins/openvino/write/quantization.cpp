@@ -119,7 +119,7 @@ bool same_value(const Step& s, const sdk::NodeView& other, size_t i) {
   const auto present = [&](const sdk::NodeView& n) { return i < n.get().input_count && n.get().inputs[i] != LATHE_NONE; };
   if (present(s.node) != present(other)) return false;
   if (!present(other) || s.node.input(i) == other.input(i)) return true;
-  const auto a = s.draft.graph().value(s.node.input(i)).constant(), b = s.draft.graph().value(other.input(i)).constant();
+  const auto a = s.draft.constant_of(s.node.input(i)), b = s.draft.constant_of(other.input(i));
   return a && b && a->type() == b->type() && a->dimensions().copy() == b->dimensions().copy() && a->bytes() == b->bytes() &&
          std::memcmp(a->data(), b->data(), a->bytes()) == 0;
 }

@@ -45,7 +45,7 @@ void recurrent(Step& s) {
     activations = lstm ? "sigmoid, tanh, tanh" : gru ? "sigmoid, tanh" : "tanh";
   }
   Wire x = s.in(0);
-  if (!x.has_rank()) s.refuse("the rank of its data is not known");
+  if (!x.has_rank()) x.dimensions = std::vector<int64_t>(3, -1);
   if (!batch_first) x = s.transpose(x, {1, 0, 2});  // [batch, steps, inputs]
   const int64_t batch = (*x.dimensions)[0], steps = (*x.dimensions)[1];
   const Wire size = s.gather(s.shape_of(x), s.indices({0}), 0);

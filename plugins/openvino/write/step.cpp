@@ -67,6 +67,15 @@ Dimensions broadcast(const Dimensions& a, const Dimensions& b) {
   return out;
 }
 
+Draft::Draft(const sdk::GraphView& body, const Draft& outer) : graph_(body), options_(outer.options_), outer_(&outer), depth_(outer.depth_ + 1) {
+  for (const lathe_capture& capture : body.captures()) captured_.emplace(capture.inner, capture.outer);
+}
+
+std::optional<sdk::TensorView> Draft::constant_of(uint32_t value) const {
+  const auto captured = captured_.find(value);
+  return captured == captured_.end() ? graph_.value(value).constant() : outer_->constant_of(captured->second);
+}
+
 std::string Draft::unique(const std::string& name) {
   uint64_t& count = names_[name];
   if (count++ == 0) return name;
@@ -92,9 +101,9 @@ Wire Draft::constant(const std::string& name, int32_t type, std::vector<int64_t>
 
 Wire Draft::exact(uint32_t index) {
   const sdk::ValueView value = graph_.value(index);
-  const auto tensor = value.constant();
+  const auto tensor = constant_of(index);
   if (!tensor) return this->value(index);
-  if (!compress_) return this->value(index);
+  if (!options_.compress) return this->value(index);
   const auto found = exact_.find(index);
   if (found != exact_.end()) return found->second;
   const Wire wire = constant(std::string(value.name()), tensor->type(), tensor->dimensions().copy(), tensor->data(), tensor->bytes());
@@ -106,12 +115,12 @@ Wire Draft::value(uint32_t index) {
   if (found != wires_.end()) return found->second;
   const sdk::ValueView value = graph_.value(index);
   if (value.kind() != LATHE_KIND_TENSOR) throw Refusal{"the IR has no sequences and no optionals, and '" + std::string(value.name()) + "' is one"};
-  const auto tensor = value.constant();
+  const auto tensor = constant_of(index);
   if (!tensor) throw Refusal{"the value '" + std::string(value.name()) + "' comes from a node that cannot be written"};
   const std::string name(value.name());
   Wire wire;
   std::shared_ptr<const std::vector<uint16_t>> halves;
-  if (compress_ && tensor->type() == LATHE_FLOAT32 && tensor->size() > 1) halves = to_halves(*tensor);
+  if (options_.compress && tensor->type() == LATHE_FLOAT32 && tensor->size() > 1) halves = to_halves(*tensor);
   if (halves) {
     const Wire small = constant(name + "_compressed", LATHE_FLOAT16, tensor->dimensions().copy(), halves->data(), halves->size() * 2, halves);
     wire = add(name, "Convert", {small}, {{"destination_type", "f32"}}, {small.dimensions}).front();
@@ -228,6 +237,8 @@ void Draft::count_uses() {
     for (size_t i = 0; i < node.get().input_count; ++i)
       if (node.get().inputs[i] != LATHE_NONE) ++uses_[node.get().inputs[i]];
   for (const uint32_t output : graph_.outputs()) ++uses_[output];
+  for (size_t i = 0; i < graph_.get().subgraph_count; ++i)
+    for (const lathe_capture& capture : graph_.subgraph(i).captures()) ++uses_[capture.outer];
 }
 
 size_t Draft::uses(uint32_t value) {
@@ -245,7 +256,7 @@ std::optional<sdk::NodeView> Draft::producer(uint32_t value) const {
 
 std::optional<sdk::TensorView> Step::constant(size_t i) const {
   if (!has(i)) return std::nullopt;
-  return draft.graph().value(node.get().inputs[i]).constant();
+  return draft.constant_of(node.get().inputs[i]);
 }
 
 std::optional<std::vector<int64_t>> Step::known_integers(size_t i) const {

@@ -47,14 +47,25 @@ std::string text(int64_t number);
 std::string text(bool flag);
 std::string text(double number);  // the shortest that reads back as the same float
 
-// The model in the making.
+struct WriteOptions {
+  bool compress = false;       // float32 weights as halves behind a Convert
+  bool static_shapes = false;  // the device wants every dimension to be a number
+};
+
+// The model in the making, or a body in the making.
 class Draft {
  public:
-  Draft(const sdk::GraphView& graph, bool compress) : graph_(graph), compress_(compress) {}
+  Draft(const sdk::GraphView& graph, const WriteOptions& options) : graph_(graph), options_(options) {}
+  // A body of a node of `outer`'s graph, which must outlive this.
+  Draft(const sdk::GraphView& body, const Draft& outer);
 
   Model model;
 
   const sdk::GraphView& graph() const { return graph_; }
+  const WriteOptions& options() const { return options_; }
+  int depth() const { return depth_; }
+  // A constant of the graph, or of one around it that this one captures.
+  std::optional<sdk::TensorView> constant_of(uint32_t value) const;
   // The wire of a value of the graph; a constant becomes a Const (and a Convert when weights are compressed).
   Wire value(uint32_t value);
   // A constant as it is, whatever the compression.
@@ -87,7 +98,10 @@ class Draft {
   void count_uses();
 
   sdk::GraphView graph_;
-  bool compress_;
+  WriteOptions options_;
+  const Draft* outer_ = nullptr;
+  int depth_ = 0;
+  std::unordered_map<uint32_t, uint32_t> captured_;  // value here -> value in the graph around it
   std::unordered_map<uint32_t, Wire> wires_, exact_;
   std::unordered_set<uint32_t> skipped_;
   std::unordered_map<std::string, uint64_t> names_;
