@@ -340,7 +340,7 @@ struct Destination {
 };
 
 Destination destination(const CompileRequest& request) {
-  if (request.job.emit == "package") return {request.output.empty() ? "." : request.output, ""};
+  if (request.job.emit == "package" || request.job.emit == "bundle") return {request.output.empty() ? "." : request.output, ""};
   if (request.output.empty()) return {".", ""};
   if (fs::is_directory(request.output))
     throw Error(Code::usage, "-o names a folder, '" + request.output + "', and --emit " + request.job.emit + " writes one file", "name the file");
@@ -376,6 +376,9 @@ CompileOutcome compile(const CompileRequest& request, const EventSink& on_event)
     staging.publish_folder(stem);
     outcome.package = parent + "/" + stem;
     outcome.artifact = result.at("stages").size() == 1 ? outcome.package + "/" + artifact : outcome.package;
+  } else if (request.job.emit == "bundle") {
+    outcome.artifact = parent + "/" + stem + "_bundle";
+    staging.publish_folder(stem + "_bundle");
   } else {
     outcome.artifact = parent + "/" + (goal.file.empty() ? artifact : goal.file);
     staging.publish_file(artifact, outcome.artifact);

@@ -53,9 +53,17 @@ bool declares(const Manifest& manifest, std::string_view key) {
   return std::any_of(manifest.options.begin(), manifest.options.end(), [&](const OptionSpec& o) { return o.name == key; });
 }
 
+constexpr std::string_view job_options[] = {"head-cut"};
+bool is_job_option(std::string_view key) { return std::find(std::begin(job_options), std::end(job_options), key) != std::end(job_options); }
+
+bool any_has_trait(const std::vector<const Manifest*>& targets, std::string_view trait) {
+  return std::any_of(targets.begin(), targets.end(), [&](const Manifest* m) { return m->has_trait(trait); });
+}
+
+// The first `named` targets were named by the person, the others were added.
 // Gives each "[plugin.]key=value" to the target it belongs to.
 std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins& plugins, const Job& job,
-                                                                         const std::vector<const Manifest*>& targets) {
+                                                                         const std::vector<const Manifest*>& targets, size_t named) {
   std::vector<std::vector<std::pair<std::string, std::string>>> given(targets.size());
   std::vector<Diagnostic> problems;
   auto problem = [&](std::string text, std::string hint) {
@@ -64,6 +72,11 @@ std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins
     problems.push_back(std::move(d));
   };
   for (const auto& [key, value] : job.options) {
+    if (is_job_option(key)) {
+      if (!any_has_trait(targets, "cuts-heads"))
+        problem("--option " + key + ": no target of this job cuts detection heads", "'lathe targets NAME --json' lists a target's traits");
+      continue;
+    }
     size_t dot = key.find('.');
     if (dot != std::string::npos) {
       std::string prefix = key.substr(0, dot);
@@ -83,6 +96,8 @@ std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins
     std::vector<size_t> takers;
     for (size_t i = 0; i < targets.size(); ++i)
       if (declares(*targets[i], key)) takers.push_back(i);
+    // A named target's option is meant before that of an added one.
+    if (!takers.empty() && takers.front() < named) std::erase_if(takers, [&](size_t t) { return t >= named; });
     if (takers.size() == 1) {
       given[takers[0]].emplace_back(key, value);
     } else if (takers.size() > 1) {
@@ -100,19 +115,29 @@ std::vector<std::vector<std::pair<std::string, std::string>>> distribute(Plugins
   return given;
 }
 
-}  // namespace
-
-std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text) {
-  if (!text.empty()) return parse_targets(text);
+// nullptr: none is installed.
+const Manifest* host_target(Plugins& plugins) {
   // The last folder in search order is the installation's own: a plugin someone tries out does not become the default by being found first.
   const Manifest* host = nullptr;
   auto folder = [](const Manifest& manifest) { return manifest.file.substr(0, manifest.file.find_last_of('/')); };
   for (const Manifest& manifest : plugins.manifests())
     if (manifest.has_part("backend/1") && manifest.has_trait("runs-on-host") && (!host || folder(*host) != folder(manifest))) host = &manifest;
-  if (!host) throw Error(Code::unsupported, "no installed target runs on this machine", "name one with --target; 'lathe targets' lists them");
+  return host;
+}
+
+TargetSpec spec_of(const Manifest& manifest) {
   TargetSpec spec;
-  spec.name = host->name;
-  return {spec};
+  spec.name = manifest.name;
+  return spec;
+}
+
+}  // namespace
+
+std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text) {
+  if (!text.empty()) return parse_targets(text);
+  const Manifest* host = host_target(plugins);
+  if (!host) throw Error(Code::unsupported, "no installed target runs on this machine", "name one with --target; 'lathe targets' lists them");
+  return {spec_of(*host)};
 }
 
 std::string resolve_precision(const std::string& kind, const DeviceSpec& device, const std::string& target) {
@@ -130,11 +155,24 @@ std::string resolve_precision(const std::string& kind, const DeviceSpec& device,
   throw Error(Code::usage, "target " + target + " has no precision '" + kind + "'" + did_you_mean(kind, words), "it declares: " + join(declared));
 }
 
+std::string job_option(const Job& job, std::string_view name, std::string fallback) {
+  for (const auto& [key, value] : job.options)
+    if (key == name) fallback = value;
+  return fallback;
+}
+
 std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
   std::vector<TargetSpec> specs = wanted_targets(plugins, job.targets);
   std::vector<const Manifest*> manifests;
   for (const TargetSpec& spec : specs) manifests.push_back(&plugins.find_target(spec));
-  std::vector<std::vector<std::pair<std::string, std::string>>> given = distribute(plugins, job, manifests);
+  const size_t named = specs.size();
+  if (any_has_trait(manifests, "rest-on-host") && !any_has_trait(manifests, "runs-on-host")) {
+    if (const Manifest* host = host_target(plugins)) {
+      specs.push_back(spec_of(*host));
+      manifests.push_back(host);
+    }
+  }
+  std::vector<std::vector<std::pair<std::string, std::string>>> given = distribute(plugins, job, manifests, named);
 
   std::vector<ResolvedTarget> targets;
   for (size_t i = 0; i < specs.size(); ++i) {
@@ -162,7 +200,9 @@ std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job) {
       }
       if (target.device.empty() && !manifest.devices.empty()) target.device = manifest.devices.front().name;
     }
-    target.precision = resolve_precision(job.precision, find_device(manifest, target.device), target.spelled());
+    const std::vector<const Manifest*> earlier(manifests.begin(), manifests.begin() + static_cast<ptrdiff_t>(i));
+    target.companion = i >= named || (manifest.has_trait("runs-on-host") && any_has_trait(earlier, "rest-on-host"));
+    target.precision = resolve_precision(target.companion ? "auto" : job.precision, find_device(manifest, target.device), target.spelled());
     targets.push_back(std::move(target));
   }
   return targets;
@@ -174,6 +214,7 @@ std::vector<std::pair<std::string, std::string>> frontend_options(const Job& job
                                                                   const std::vector<ResolvedTarget>& targets) {
   std::vector<std::pair<std::string, std::string>> options;
   for (const auto& [key, value] : job.options) {
+    if (is_job_option(key)) continue;
     const size_t dot = key.find('.');
     if (dot != std::string::npos) {
       if (key.substr(0, dot) == frontend.name) options.emplace_back(key.substr(dot + 1), value);

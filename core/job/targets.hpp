@@ -20,13 +20,19 @@ struct ResolvedTarget {
   std::string device;     // as the manifest spells it
   std::string precision;  // one of the device's
   std::vector<Setting> settings;
+  bool companion = false;  // it compiles, for the processor beside a device, what that device does not take
   std::string spelled() const { return manifest->name + ":" + device; }
 };
 
 // The text after --target, or, when it is empty, the first installed target that runs on the host.
 std::vector<TargetSpec> wanted_targets(Plugins& plugins, const std::string& text);
 
-// All targets of a job, in the order of preference. Loads a backend only where its options decide the device (a triple). Throws Error
+// Options of the job itself, which are no plugin's: "head-cut" is "auto", "off", or the tensors at which a detection head is cut, with commas
+// between. Yields the last value given, or `fallback`.
+std::string job_option(const Job& job, std::string_view name, std::string fallback);
+
+// All targets of a job, in the order of preference; behind those that were named, for targets with the trait rest-on-host, one that runs on the
+// host, when any is installed. Loads a backend only where its options decide the device (a triple). Throws Error
 // (usage or unsupported) with everything that is wrong.
 std::vector<ResolvedTarget> resolve_targets(Plugins& plugins, const Job& job);
 

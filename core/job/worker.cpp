@@ -20,6 +20,7 @@
 #include "core/files/write_file.hpp"
 #include "core/ir/text.hpp"
 #include "core/job/backend.hpp"
+#include "core/job/claims.hpp"
 #include "core/job/diagnostic_json.hpp"
 #include "core/job/events.hpp"
 #include "core/job/job.hpp"
@@ -28,6 +29,7 @@
 #include "core/job/verification.hpp"
 #include "core/ops/operator.hpp"
 #include "core/package/package.hpp"
+#include "core/package/read_back.hpp"
 #include "core/plugin/regions.hpp"
 
 namespace lathe {
@@ -109,6 +111,7 @@ class Compilation {
       infer_types(graph);
     }
     require_static_shapes(graph);
+    require_one_item(graph);
 
     enter("calibrate");
     open_calibration(graph);
@@ -116,6 +119,7 @@ class Compilation {
 
     enter("passes");
     run_passes(graph, pipeline);
+    prepare_head(graph, targets_, job_option(job_, "head-cut", "auto"));
 
     enter("claim");
     Partition partition = claim(graph);
@@ -123,20 +127,24 @@ class Compilation {
     PackageContents contents;
     contents.graph = &original;
     describe_job(contents, partition);
+    const std::vector<std::string> stems = stage_stems(partition, contents);
     for (size_t i = 0; i < partition.regions.size(); ++i) {
+      // A bundle is compiled elsewhere; the host's stages are made when what came out is packaged.
+      if (job_.emit == "bundle" && i != contents.main) continue;
       enter("compile", targets_[partition.regions[i].target].manifest->name);
-      contents.stages.push_back(compile(partition.regions[i], graph, contents.stem, i));
+      contents.stages.push_back(compile(partition.regions[i], graph, stems[i]));
     }
+    if (job_.emit == "bundle") contents.main = 0;
 
     bool package = job_.emit == "package";
     enter("describe");
     std::vector<std::string> described = package ? write_model_json(request_.staging, contents) : std::vector<std::string>();
 
     enter("verify", contents.stages.front().target.manifest->name);
-    contents.verification = verify(original, contents);
+    contents.verification = verify(original, contents, partition);
 
     enter("package");
-    if (package) write_manifest(request_.staging, contents, described);
+    if (package || job_.emit == "bundle") write_manifest(request_.staging, contents, described);
     enter("done");
     return result(contents);
   }
@@ -175,7 +183,7 @@ class Compilation {
     for (const ResolvedTarget& target : targets_) {
       const std::vector<std::string>& emits = target.manifest->emits;
       if (emits.empty()) throw Error(Code::internal, "plugin '" + target.manifest->name + "' emits nothing");
-      if (job_.emit == "package") {
+      if (job_.emit == "package" || (job_.emit == "bundle" && target.companion)) {
         emissions_.push_back(emits.front());
         continue;
       }
@@ -305,6 +313,29 @@ class Compilation {
     return {preprocessing_ ? &*preprocessing_ : nullptr, calibration_ ? &*calibration_ : nullptr, &model, request_.threads};
   }
 
+  // A chip that leaves the rest to the host computes one item at a time.
+  void require_one_item(const Graph& graph) {
+    std::vector<Diagnostic> problems;
+    for (const ResolvedTarget& target : targets_) {
+      if (!target.manifest->has_trait("rest-on-host")) continue;
+      for (ValueId id : graph.inputs) {
+        const Value& value = graph.value(id);
+        if (value.constant || !value.type.static_shape() || value.type.shape->size() < 3 || (*value.type.shape)[0].value == 1) continue;
+        Diagnostic d;
+        d.text = "target '" + target.manifest->name + "' computes one item at a time, and input '" + value.name + "' holds " +
+                 std::to_string((*value.type.shape)[0].value);
+        d.expected = "1 as the first dimension";
+        d.found = to_string(value.type);
+        std::string pin = "1";
+        for (size_t i = 1; i < value.type.shape->size(); ++i) pin += "x" + std::to_string((*value.type.shape)[i].value);
+        d.hint = job_.shapes.count(value.name) ? "pin it so: --shape " + value.name + "=" + pin
+                                               : "export the model with a batch of 1, or with an open one and --shape " + value.name + "=" + pin;
+        problems.push_back(std::move(d));
+      }
+    }
+    if (!problems.empty()) throw Error(Code::unsupported, std::move(problems));
+  }
+
   void run_passes(Graph& graph, const Pipeline& pipeline) {
     PipelineOptions options;
     options.dump_after = job_.dump_after;
@@ -335,12 +366,30 @@ class Compilation {
           std::make_unique<Backend>(plugins_->load(target.manifest->name), target, emissions_[i], stem, calibration_for(graph), graph));
       candidates.push_back({&backends.back()->plugin(), backends.back()->self(), target.spelled()});
     }
-    Partition partition = cut_regions(graph, candidates);
-    if (job_.emit != "package" && partition.regions.size() != 1)
-      throw Error(Code::usage,
-                  "--emit " + job_.emit + " writes one file, and the model falls into " + std::to_string(partition.regions.size()) + " parts",
+    Claims claims = claim_nodes(graph, targets_, candidates, job_option(job_, "head-cut", "auto"));
+    for (const Diagnostic& note : claims.notes) channel_.say(note);
+    const std::vector<Region>& regions = claims.partition.regions;
+    if (job_.emit != "package" && job_.emit != "bundle" && regions.size() != 1)
+      throw Error(Code::usage, "--emit " + job_.emit + " writes one file, and the model falls into " + std::to_string(regions.size()) + " parts",
                   "use --emit package, or a target that takes the whole model");
-    return partition;
+    return std::move(claims.partition);
+  }
+
+  // The names of the stages' files, without extension. What is compiled for the host beside a chip stands before or after the chip's part.
+  std::vector<std::string> stage_stems(const Partition& partition, const PackageContents& contents) {
+    std::vector<std::string> stems;
+    std::map<std::string, int> used;
+    for (size_t i = 0; i < partition.regions.size(); ++i) {
+      if (targets_[partition.regions[i].target].companion) {
+        const std::string side = i < contents.main ? "_pre" : "_post";
+        const int number = ++used[side];
+        stems.push_back(contents.stem + side + (number > 1 ? std::to_string(number) : ""));
+      } else {
+        const bool first = targets_.back().companion ? i == contents.main : i == 0;
+        stems.push_back(first ? contents.stem : contents.stem + "_part" + std::to_string(i + 1));
+      }
+    }
+    return stems;
   }
 
   void describe_job(PackageContents& contents, const Partition& partition) {
@@ -370,10 +419,9 @@ class Compilation {
     contents.options.emplace_back("passes", passes);
   }
 
-  PackageStage compile(const Region& region, const Graph& model, const std::string& stem, size_t index) {
+  PackageStage compile(const Region& region, const Graph& model, const std::string& stem) {
     const ResolvedTarget& target = targets_[region.target];
-    Backend backend(plugins_->load(target.manifest->name), target, emissions_[region.target],
-                    index == 0 ? stem : stem + "_part" + std::to_string(index + 1), calibration_for(model), region.graph);
+    Backend backend(plugins_->load(target.manifest->name), target, emissions_[region.target], stem, calibration_for(model), region.graph);
     CompiledRegion compiled = backend.compile(region.graph, request_.staging);
     PackageStage stage;
     stage.artifact = compiled.artifact, stage.files = compiled.files, stage.target = target, stage.facts = backend.fingerprint();
@@ -388,7 +436,9 @@ class Compilation {
     return stage;
   }
 
-  Verification verify(const Graph& original, const PackageContents& contents) {
+  // Stages that cannot run here are computed by the reference engine, so that the others are held against the whole model; the result is `skipped`
+  // then, because the package as it stands was not run.
+  Verification verify(const Graph& original, const PackageContents& contents, const Partition& partition) {
     Verification verification;
     auto skip = [&](std::string reason) {
       verification.state = Verification::State::skipped;
@@ -402,20 +452,26 @@ class Compilation {
     if (job_.verify == "off") return verification;
     if (std::string reason = unpredictable(original); !reason.empty()) return skip(std::move(reason));
     bool package = job_.emit == "package";
+    std::vector<std::string> not_run;
     for (size_t i = 0; i < contents.stages.size(); ++i) {
       const PackageStage& stage = contents.stages[i];
       if (!package && job_.emit != stage.target.manifest->emits.front()) return skip("what --emit " + job_.emit + " writes is not run here");
       try {
         plugins_->find_executor(request_.staging + "/" + stage.artifact);
       } catch (const Error& e) {
-        return skip("no installed plugin runs " + stage.artifact);
+        not_run.push_back(stage.artifact);
       }
     }
+    if (not_run.size() == contents.stages.size()) return skip("no installed plugin runs " + not_run.front());
+    const StageSubstitute by_reference = [&](size_t stage) -> std::unique_ptr<Executable> {
+      if (std::find(not_run.begin(), not_run.end(), contents.stages[stage].artifact) == not_run.end()) return nullptr;
+      return reference_executable(partition.regions[stage].graph, request_.threads);
+    };
     std::unique_ptr<Executable> artifact;
     try {
       std::string path = request_.staging + "/" + (package ? contents.stem + ".json" : contents.stages.front().artifact);
       std::string stand_in;
-      artifact = open_artifact(*plugins_, path, request_.threads, false, &stand_in);
+      artifact = open_artifact(*plugins_, path, request_.threads, false, &stand_in, by_reference);
       if (!stand_in.empty()) {
         Diagnostic d;
         d.severity = Severity::note;
@@ -441,6 +497,12 @@ class Compilation {
       throw;
     }
     if (verification.state == Verification::State::disagrees) throw Error(Code::disagrees, describe_disagreement(verification));
+    if (!not_run.empty()) {
+      std::string list;
+      for (const std::string& file : not_run) list += (list.empty() ? "" : ", ") + file;
+      verification.outputs.clear();
+      return skip("no installed plugin runs " + list + "; with the reference engine in its place the stages for the host agree with the model");
+    }
     return verification;
   }
 

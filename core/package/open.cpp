@@ -37,7 +37,8 @@ std::string find_document(const std::string& path) {
 
 class StagedExecutable : public Executable {
  public:
-  StagedExecutable(Plugins& plugins, const std::string& document, unsigned threads, bool profile, std::string* stand_in) {
+  StagedExecutable(Plugins& plugins, const std::string& document, unsigned threads, bool profile, std::string* stand_in,
+                   const StageSubstitute& substitute) {
     nlohmann::json j = nlohmann::json::parse(read_text_file(document), nullptr, false);
     if (!j.is_object() || !j.contains("lathe")) bad(document, "this JSON describes no package of Lathe: it has no key 'lathe'");
     std::string folder = fs::path(document).parent_path().string();
@@ -45,13 +46,32 @@ class StagedExecutable : public Executable {
     try {
       const nlohmann::json& key = j.at("lathe");
       if (key.at("format").get<int>() != 1) bad(document, "this package has a newer format than this Lathe knows");
+      std::vector<Diagnostic> missing;
+      Code code = Code::unsupported;
       for (const nlohmann::json& s : key.at("stages")) {
         std::string file = s.at("artifact").get<std::string>();
         if (file.empty() || file.find('/') != std::string::npos || file == "..") bad(document, "a stage's artifact is no plain file name");
-        stages_.push_back({load_or_read_back(plugins, folder + "/" + file, threads, profile, stand_in), {}, {}});
-        bind(document, s.at("inputs"), stages_.back().executable->inputs(), stages_.back().inputs);
-        bind(document, s.at("outputs"), stages_.back().executable->outputs(), stages_.back().outputs);
+        const size_t index = stages_.size();
+        stages_.emplace_back();
+        Stage& stage = stages_.back();
+        if (substitute) stage.executable = substitute(index);
+        if (stage.executable) {  // it knows the model's names
+          for (const TensorInfo& info : stage.executable->inputs()) stage.inputs.push_back(info.name);
+          for (const TensorInfo& info : stage.executable->outputs()) stage.outputs.push_back(info.name);
+          continue;
+        }
+        try {
+          stage.executable = load_or_read_back(plugins, folder + "/" + file, threads, profile, stand_in);
+        } catch (const Error& error) {
+          if (key.at("stages").size() == 1 || !fs::exists(folder + "/" + file)) throw;
+          if (has_executor(plugins, folder + "/" + file)) code = error.code;
+          missing.push_back(cannot_run(error.diagnostics.front(), file, s.value("target", ""), index, key.at("stages").size()));
+          continue;
+        }
+        bind(document, s.at("inputs"), stage.executable->inputs(), stage.inputs);
+        bind(document, s.at("outputs"), stage.executable->outputs(), stage.outputs);
       }
+      if (!missing.empty()) throw Error(code, std::move(missing));
       if (stages_.empty()) bad(document, "this package has no stages");
       for (const nlohmann::json& t : key.at("inputs")) inputs_.push_back(find_info(document, t.at("name").get<std::string>(), true));
       for (const nlohmann::json& t : key.at("outputs")) outputs_.push_back(find_info(document, t.at("name").get<std::string>(), false));
@@ -101,6 +121,24 @@ class StagedExecutable : public Executable {
     std::vector<std::string> inputs, outputs;  // names in the model, in the artifact's order
   };
 
+  static bool has_executor(Plugins& plugins, const std::string& path) {
+    try {
+      return plugins.find_executor(path) != nullptr;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  // Why stage `index` of `count` does not run on this machine.
+  static Diagnostic cannot_run(const Diagnostic& reason, const std::string& file, const std::string& target, size_t index, size_t count) {
+    Diagnostic d;
+    d.text = "stage " + std::to_string(index + 1) + " of " + std::to_string(count) + ", '" + file + "'" + (target.empty() ? "" : " for " + target) +
+             ", cannot run here: " + reason.text;
+    d.location = reason.location;
+    d.hint = "run the package on a machine with that device and its runtime";
+    return d;
+  }
+
   static void bind(const std::string& document, const nlohmann::json& bindings, const std::vector<TensorInfo>& infos,
                    std::vector<std::string>& tensors) {
     for (const TensorInfo& info : infos) {
@@ -140,10 +178,11 @@ class StagedExecutable : public Executable {
 
 }  // namespace
 
-std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in) {
+std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in,
+                                          const StageSubstitute& substitute) {
   if (!fs::exists(path)) fail_errno("open", path, ENOENT);
   std::string document = find_document(path);
-  if (!document.empty()) return std::make_unique<StagedExecutable>(plugins, document, threads, profile, stand_in);
+  if (!document.empty()) return std::make_unique<StagedExecutable>(plugins, document, threads, profile, stand_in, substitute);
   return load_or_read_back(plugins, fs::absolute(path).string(), threads, profile, stand_in);
 }
 

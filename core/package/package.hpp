@@ -3,7 +3,9 @@
 // <stem>.json is the model as DeGirum's PySDK reads it (ConfigVersion, DEVICE, PRE_PROCESS, MODEL_PARAMETERS, POST_PROCESS), plus the
 // key "lathe" that says how the stages are run: docs/schemas/package.schema.json.
 #pragma once
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,9 +62,14 @@ std::vector<std::string> write_model_json(const std::string& directory, const Pa
 // enters only through SOURCE_DATE_EPOCH.
 void write_manifest(const std::string& directory, const PackageContents& contents, const std::vector<std::string>& described);
 
+// What runs a package's stage that no installed plugin runs; nullptr: nothing does.
+using StageSubstitute = std::function<std::unique_ptr<Executable>(size_t stage)>;
+
 // An artifact file, a package folder, or a package's JSON, ready to run. A package runs all its stages. A stage whose runtime is absent is read
-// back and run by the reference engine where its format can be read; `stand_in` (unless null) gets the sentence that says so.
-std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in = nullptr);
+// back and run by the reference engine where its format can be read; `stand_in` (unless null) gets the sentence that says so. Throws
+// Error(unsupported) with the stages that cannot run here, unless `substitute` has something in their place.
+std::unique_ptr<Executable> open_artifact(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in = nullptr,
+                                          const StageSubstitute& substitute = {});
 
 // The path of the JSON of the package that an artifact, a folder or a JSON belongs to, or "" for a bare file.
 std::string package_document_path(const std::string& path);

@@ -52,6 +52,8 @@ Plugin* reader_of(Plugins& plugins, const std::string& path) {
 
 }  // namespace
 
+std::unique_ptr<Executable> reference_executable(const Graph& graph, unsigned threads) { return std::make_unique<ReadBack>(clone(graph), threads); }
+
 std::unique_ptr<Executable> load_or_read_back(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in) {
   try {
     return load_executable(plugins, path, threads, profile);

@@ -11,4 +11,7 @@ namespace lathe {
 // back instead, and `stand_in` (unless null) gets the sentence that says so.
 std::unique_ptr<Executable> load_or_read_back(Plugins& plugins, const std::string& path, unsigned threads, bool profile, std::string* stand_in);
 
+// A graph as the reference engine runs it. Shares the constants' bytes with `graph`.
+std::unique_ptr<Executable> reference_executable(const Graph& graph, unsigned threads);
+
 }  // namespace lathe

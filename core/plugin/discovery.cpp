@@ -106,7 +106,7 @@ class Found final : public Plugins {
     for (const Manifest& m : manifests_) {
       if (m.name != name) continue;
       try {
-        Plugin& plugin = load_plugin(m, services_);
+        Plugin& plugin = load_plugin(m, services_, *this);
         loaded_.emplace(m.name, &plugin);
         return plugin;
       } catch (const Error& e) {

@@ -11,8 +11,11 @@
 
 #include "core/files/picture.hpp"
 #include "core/plugin/elf.hpp"
+#include "core/plugin/from_snapshot.hpp"
 #include "core/plugin/layout.hpp"
+#include "core/plugin/models.hpp"
 #include "core/plugin/operators.hpp"
+#include "lathe/models.h"
 #include "lathe/support.hpp"
 
 namespace lathe {
@@ -23,8 +26,8 @@ lathe_string borrow(const std::string& s) { return {s.data(), s.size()}; }
 
 class LoadedPlugin final : public Plugin {
  public:
-  LoadedPlugin(const Manifest& manifest, const lathe_plugin& table, const HostServices& services)
-      : manifest_(manifest), table_(table), services_(services) {
+  LoadedPlugin(const Manifest& manifest, const lathe_plugin& table, const HostServices& services, Plugins& plugins)
+      : manifest_(manifest), table_(table), services_(services), plugins_(plugins) {
     host_.struct_size = sizeof host_;
     host_.abi_major = LATHE_ABI_MAJOR;
     host_.abi_minor = LATHE_ABI_MINOR;
@@ -42,10 +45,14 @@ class LoadedPlugin final : public Plugin {
       const auto& cancelled = static_cast<LoadedPlugin*>(self)->services_.cancelled;
       return cancelled && cancelled();
     };
-    host_.service = [](void*, const char* id) -> const void* {
+    models_ = {sizeof models_, 0, this, [](void* self, const lathe_graph* graph, lathe_string extension, lathe_string path) {
+                 return static_cast<LoadedPlugin*>(self)->write_model(graph, extension, path);
+               }};
+    host_.service = [](void* self, const char* id) -> const void* {
       static const lathe_pictures pictures = {sizeof pictures, 0, nullptr, decode_picture_for_kernel};
       const std::string_view name = id ? id : "";
       if (name == LATHE_OPERATOR_KERNELS_SERVICE) return &operator_kernels_service();
+      if (name == "models/1") return &static_cast<LoadedPlugin*>(self)->models_;
       return name == LATHE_PICTURES_SERVICE ? &pictures : nullptr;
     };
     host_.plugin_path = manifest_.library.c_str();
@@ -108,6 +115,13 @@ class LoadedPlugin final : public Plugin {
     const std::lock_guard lock(mutex_);
     std::erase(scopes_, &scope);
   }
+  // Called by the plugin: what the writer reports is reported as if this plugin had.
+  lathe_code write_model(const lathe_graph* graph, lathe_string extension, lathe_string path) {
+    return run_callback(host_, [&] {
+      if (!graph) throw Error(Code::internal, "plugin '" + manifest_.name + "' has no graph written as a model", "this is a defect of the plugin");
+      write_model_with_plugin(plugins_, from_snapshot(*graph, nullptr), text(extension), text(path));
+    });
+  }
   void forward(const Diagnostic& d) const {
     if (services_.report) services_.report(d);
   }
@@ -140,7 +154,9 @@ class LoadedPlugin final : public Plugin {
   Manifest manifest_;
   const lathe_plugin& table_;
   HostServices services_;
+  Plugins& plugins_;
   lathe_host host_ = {};
+  lathe_models models_ = {};
   std::mutex mutex_;
   std::vector<Scope*> scopes_;
 };
@@ -247,7 +263,7 @@ const lathe_plugin& check_table(const Manifest& manifest, lathe_plugin_query_fun
 
 }  // namespace
 
-Plugin& load_plugin(const Manifest& manifest, const HostServices& services) {
+Plugin& load_plugin(const Manifest& manifest, const HostServices& services, Plugins& plugins) {
   check_file(manifest);
   const lathe_plugin& table = check_table(manifest, open(manifest));
   const std::vector<std::string> defects = table_defects(table);
@@ -256,7 +272,7 @@ Plugin& load_plugin(const Manifest& manifest, const HostServices& services) {
   if (!differing.empty()) {
     refuse(manifest, "its manifest and its library disagree: " + differing.front(), "make " + manifest.file + " say what the library says");
   }
-  Plugin& plugin = keep_alive(std::make_unique<LoadedPlugin>(manifest, table, services));
+  Plugin& plugin = keep_alive(std::make_unique<LoadedPlugin>(manifest, table, services, plugins));
   bring_operators(plugin);
   return plugin;
 }

@@ -6,8 +6,9 @@
 namespace lathe {
 
 // Opens the library of `manifest`, checks symbol, versions, sizes, build and agreement with the manifest, and wraps it. Throws
-// Error(unsupported) with one diagnostic: path, reason, next step. The library stays mapped and the result alive until the process ends.
-Plugin& load_plugin(const Manifest& manifest, const HostServices& services);
+// Error(unsupported) with one diagnostic: path, reason, next step. The library stays mapped and the result alive until the process ends;
+// `plugins` serves what it asks of others while it works.
+Plugin& load_plugin(const Manifest& manifest, const HostServices& services, Plugins& plugins);
 
 // What create() or load() returned: a plugin that says yes and hands over nothing broke its contract. `self` is a reference because the call
 // that sets it is the other argument.

@@ -287,43 +287,14 @@ class Extractor {
   throw Error(Code::unsupported, problems);
 }
 
-Partition cut(const Graph& graph, std::span<const std::string> names, size_t count, const std::function<std::vector<NodeVerdict>(size_t)>& ask) {
-  const Edges edges = node_edges(graph);
-  Assigner assigner(graph, edges);
-  for (size_t t = 0; t < count && (t == 0 || assigner.leaves_something()); ++t) assigner.ask(t, ask(t));
-  Assignment a = assigner.finish();
-  if (std::find(a.target.begin(), a.target.end(), SIZE_MAX) != a.target.end()) refuse_model(graph, names, a);
-
-  Partition partition;
-  partition.refusals = std::move(a.refusals);
-  if (graph.nodes.empty() || std::all_of(a.target.begin(), a.target.end(), [&](size_t t) { return t == a.target.front(); })) {
-    partition.regions.push_back({graph.nodes.empty() ? 0 : a.target.front(), clone(graph)});
-    return partition;
-  }
-  std::vector<size_t> cluster_target(a.cluster_count);
-  for (NodeId n = 0; n < graph.nodes.size(); ++n) cluster_target[a.cluster[n]] = a.target[n];
-  const std::vector<uint32_t> region = gather(contract(edges, a.cluster, a.cluster_count), cluster_target);
-  std::vector<uint32_t> region_of(graph.nodes.size());
-  for (NodeId n = 0; n < graph.nodes.size(); ++n) region_of[n] = region[a.cluster[n]];
-  const uint32_t regions = 1 + *std::max_element(region.begin(), region.end());
-  const Extractor extractor(graph, region_of);
-  for (uint32_t r = 0; r < regions; ++r) {
-    const size_t member = std::find(region.begin(), region.end(), r) - region.begin();
-    partition.regions.push_back({cluster_target[member], extractor.extract(r)});
-  }
-  return partition;
-}
-
 }  // namespace
 
 std::vector<NodeVerdict> ask_verdicts(const Graph& graph, const CandidateTarget& target) {
   const lathe_backend& backend = *target.plugin->backend();
   std::vector<NodeVerdict> verdicts(graph.nodes.size());
-  if (backend.opset_highest != 0 && (canonical_opset < backend.opset_lowest || canonical_opset > backend.opset_highest)) {
-    for (NodeVerdict& v : verdicts) {
-      v.reason = "it accepts opset " + std::to_string(backend.opset_lowest) + " to " + std::to_string(backend.opset_highest) +
-                 ", and the graph is at " + std::to_string(canonical_opset);
-    }
+  if (backend.opset_lowest > canonical_opset) {
+    for (NodeVerdict& v : verdicts)
+      v.reason = "it wants opset " + std::to_string(backend.opset_lowest) + " or newer, and the graph is at " + std::to_string(canonical_opset);
     return verdicts;
   }
   struct Sink {
@@ -359,14 +330,41 @@ std::vector<NodeVerdict> ask_verdicts(const Graph& graph, const CandidateTarget&
   return verdicts;
 }
 
+Partition cut_regions(const Graph& graph, std::span<const std::string> names, const std::function<std::vector<NodeVerdict>(size_t)>& ask) {
+  const Edges edges = node_edges(graph);
+  Assigner assigner(graph, edges);
+  for (size_t t = 0; t < names.size() && (t == 0 || assigner.leaves_something()); ++t) assigner.ask(t, ask(t));
+  Assignment a = assigner.finish();
+  if (std::find(a.target.begin(), a.target.end(), SIZE_MAX) != a.target.end()) refuse_model(graph, names, a);
+
+  Partition partition;
+  partition.refusals = std::move(a.refusals);
+  if (graph.nodes.empty() || std::all_of(a.target.begin(), a.target.end(), [&](size_t t) { return t == a.target.front(); })) {
+    partition.regions.push_back({graph.nodes.empty() ? 0 : a.target.front(), clone(graph)});
+    return partition;
+  }
+  std::vector<size_t> cluster_target(a.cluster_count);
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) cluster_target[a.cluster[n]] = a.target[n];
+  const std::vector<uint32_t> region = gather(contract(edges, a.cluster, a.cluster_count), cluster_target);
+  std::vector<uint32_t> region_of(graph.nodes.size());
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) region_of[n] = region[a.cluster[n]];
+  const uint32_t regions = 1 + *std::max_element(region.begin(), region.end());
+  const Extractor extractor(graph, region_of);
+  for (uint32_t r = 0; r < regions; ++r) {
+    const size_t member = std::find(region.begin(), region.end(), r) - region.begin();
+    partition.regions.push_back({cluster_target[member], extractor.extract(r)});
+  }
+  return partition;
+}
+
 Partition cut_regions(const Graph& graph, std::span<const std::string> names, std::span<const std::vector<NodeVerdict>> verdicts) {
-  return cut(graph, names, verdicts.size(), [&](size_t t) { return verdicts[t]; });
+  return cut_regions(graph, names.first(verdicts.size()), [&](size_t t) { return verdicts[t]; });
 }
 
 Partition cut_regions(const Graph& graph, std::span<const CandidateTarget> targets) {
   std::vector<std::string> names;
   for (const CandidateTarget& t : targets) names.push_back(t.name);
-  return cut(graph, names, targets.size(), [&](size_t t) { return ask_verdicts(graph, targets[t]); });
+  return cut_regions(graph, names, [&](size_t t) { return ask_verdicts(graph, targets[t]); });
 }
 
 }  // namespace lathe

@@ -4,6 +4,7 @@
 // convex (no path leaves a region and comes back), so that every region can run as one stage; nodes that a target wants together stay
 // together or are not its own.
 #pragma once
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,7 +50,10 @@ std::vector<NodeVerdict> ask_verdicts(const Graph& graph, const CandidateTarget&
 // A graph that one target takes as a whole comes back unchanged as one region.
 Partition cut_regions(const Graph& graph, std::span<const std::string> names, std::span<const std::vector<NodeVerdict>> verdicts);
 
-// Both in one: a later target is asked only when an earlier one left something.
+// The same with verdicts on demand, `ask(t)`: a later target is asked only when an earlier one left something.
+Partition cut_regions(const Graph& graph, std::span<const std::string> names, const std::function<std::vector<NodeVerdict>(size_t)>& ask);
+
+// Asks each target itself.
 Partition cut_regions(const Graph& graph, std::span<const CandidateTarget> targets);
 
 }  // namespace lathe
