@@ -13,12 +13,29 @@ void lower_identity(Lowering& l, const Work& w) {
 }
 
 void lower_dropout(Lowering& l, const Work& w) {
-  if (w.out(1) != LATHE_NONE || w.has(2)) {
-    const auto training = w.has(2) ? l.integers(w.in(2)) : std::vector<int64_t>{0};
-    if (!training || (*training)[0] != 0 || w.out(1) != LATHE_NONE)
-      l.refuse("it drops at random, for which the format has nothing that could be repeated");
-  }
+  const auto training = w.has(2) ? l.integers(w.in(2)) : std::vector<int64_t>{0};
+  const auto ratio = w.has(1) ? l.numbers(w.in(1)) : std::vector<double>{0.5};
+  const bool drops = !training || ((*training)[0] != 0 && (!ratio || (*ratio)[0] != 0));
+  if (drops) l.refuse("it drops at random, and the format's random numbers are not those that ONNX's seed asks for");
   l.alias(w.out(), w.in(0));
+  if (w.out(1) == LATHE_NONE) return;
+  const Extents e = l.extents(w.out(1));
+  for (const int64_t d : e)
+    if (d < 0) l.refuse("the shape of its mask is open");
+  l.define(w.out(1), l.filled(Type::boolean, e, 1), identity(e.size()));
+}
+
+// An optional that is a tensor is there.
+void lower_has_element(Lowering& l, const Work& w) {
+  l.define(w.out(), l.filled(Type::boolean, l.extents(w.out()), w.has(0)), identity(l.rank(w.out())));
+}
+
+// ai.onnx.ml: 1 for what is greater than the threshold.
+void lower_binarizer(Lowering& l, const Work& w) {
+  if (l.type(w.in(0)) != Type::float32) l.refuse(std::string("the runtime compares no ") + name(l.type(w.in(0))));
+  const Order order = l.order_of(w.in(0));
+  const Expression x{&l, l.in_order(w.in(0), order)};
+  l.define(w.out(), l.cast(greater(x, w.node.real("threshold", 0)).tensor, Type::float32), order);
 }
 
 void lower_cast(Lowering& l, const Work& w) {
@@ -136,6 +153,9 @@ const LowerRule rules[] = {{"Cast", lower_cast},
                            {"DynamicQuantizeLinear", lower_dynamic_quantize},
                            {"Dropout", lower_dropout},
                            {"Identity", lower_identity},
+                           {"OptionalGetElement", lower_identity},
+                           {"OptionalHasElement", lower_has_element},
+                           {"Binarizer", lower_binarizer},
                            {"QuantizeLinear", lower_quantize}};
 
 }  // namespace

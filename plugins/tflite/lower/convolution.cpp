@@ -148,9 +148,20 @@ Work widened(Lowering& l, const Work& w, uint32_t& out) {
   return wide;
 }
 
+std::vector<Option> strides_of_3d(const std::vector<WindowAxis>& axes, bool same, Activation activation) {
+  return {{"padding", same ? 0.0 : 1.0, {}},
+          {"stride_d", static_cast<double>(axes[0].stride), {}},
+          {"stride_h", static_cast<double>(axes[1].stride), {}},
+          {"stride_w", static_cast<double>(axes[2].stride), {}},
+          {"activation", static_cast<double>(activation), {}},
+          {"dilation_d", static_cast<double>(axes[0].dilation), {}},
+          {"dilation_h", static_cast<double>(axes[1].dilation), {}},
+          {"dilation_w", static_cast<double>(axes[2].dilation), {}}};
+}
+
 void conv3d(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes, int64_t groups) {
-  if (groups != 1) l.refuse("the format's CONV_3D has no groups");
   if (w.quantized) l.refuse("the format's CONV_3D computes in float32 only");
+  if (groups != 1 && !l.is_constant(w.in(1))) l.refuse("its weights are computed and in groups; parts are made of constants only");
   const Order order = channels_last(5);
   int32_t x = l.in_order(w.in(0), order);
   bool same = true;
@@ -161,17 +172,19 @@ void conv3d(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes, int
     after[i + 1] = axes[i].after;
   }
   if (!same) x = l.pad(x, before, after, std::nullopt);
-  const int32_t by = l.in_order(w.in(1), {2, 3, 4, 1, 0});
-  const int32_t bias = bias_of(l, w, w.in(1), l.extents(w.in(1))[0], 0);
+  const int64_t outputs = l.extents(w.in(1))[0] / groups;
+  const std::vector<int32_t> parts = groups == 1 ? std::vector<int32_t>{x} : split_channels(l, x, groups);
   const int32_t out = l.result(w.out(), order);
-  l.emit("CONV_3D", {x, by, bias}, {out}).options = {{"padding", same ? 0.0 : 1.0, {}},
-                                                     {"stride_d", static_cast<double>(axes[0].stride), {}},
-                                                     {"stride_h", static_cast<double>(axes[1].stride), {}},
-                                                     {"stride_w", static_cast<double>(axes[2].stride), {}},
-                                                     {"activation", static_cast<double>(w.activation), {}},
-                                                     {"dilation_d", static_cast<double>(axes[0].dilation), {}},
-                                                     {"dilation_h", static_cast<double>(axes[1].dilation), {}},
-                                                     {"dilation_w", static_cast<double>(axes[2].dilation), {}}};
+  std::vector<int32_t> results;
+  Extents e = l.extents_of(out);
+  e.back() = outputs;
+  for (int64_t g = 0; g < groups; ++g) {
+    const uint32_t weights = groups == 1 ? w.in(1) : l.sliced_constant(w.in(1), g * outputs, outputs);
+    const int32_t by = l.in_order(weights, {2, 3, 4, 1, 0}), bias = bias_of(l, w, weights, outputs, g * outputs);
+    results.push_back(groups == 1 ? out : l.new_tensor("", Type::float32, e));
+    l.emit("CONV_3D", {parts[static_cast<size_t>(g)], by, bias}, {results.back()}).options = strides_of_3d(axes, same, w.activation);
+  }
+  if (groups != 1) join_channels(l, results, out);
 }
 
 void conv(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes) {
@@ -308,9 +321,51 @@ void transposed(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes)
   join_channels(l, results, l.result(w.out(), order));
 }
 
+// CONV_3D_TRANSPOSE over the kernel's whole reach; what the padding takes away is cut off, what output_padding adds is the bias.
+void transposed3d(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes) {
+  const int64_t groups = w.node.integer("group", 1);
+  if (groups != 1 && !l.is_constant(w.in(1))) l.refuse("its weights are computed and in groups; parts are made of constants only");
+  if (w.quantized) l.refuse("the format's CONV_3D_TRANSPOSE computes in float32 only");
+  const Order order = channels_last(5);
+  int32_t x = l.in_order(w.in(0), order);
+  const Extents wanted = permute(l.extents(w.out()), order);
+  Extents full = wanted;
+  std::vector<int64_t> begin(5, 0), none(5, 0), more(5, 0);
+  for (size_t i = 0; i < 3; ++i) {
+    const WindowAxis& a = axes[i];
+    if (a.in < 0 || a.out < 0 || wanted[0] < 0) l.refuse("the format's CONV_3D_TRANSPOSE wants the shape of its output in numbers");
+    const int64_t missing = a.before + a.out - ((a.in - 1) * a.stride + a.reach());
+    more[i + 1] = missing > 0 ? (missing + a.stride - 1) / a.stride : 0;
+    full[i + 1] = (a.in + more[i + 1] - 1) * a.stride + a.reach();
+    begin[i + 1] = a.before;
+  }
+  x = l.pad(x, none, more, std::nullopt);
+  const int64_t outputs = l.extents(w.in(1))[1], channels = l.extents(w.in(0))[1] / groups;
+  const std::vector<int32_t> parts = groups == 1 ? std::vector<int32_t>{x} : split_channels(l, x, groups);
+  std::vector<int32_t> results;
+  Extents made = full;
+  made.back() = outputs;
+  const int32_t shape = l.ints({made.begin(), made.end()});
+  for (int64_t g = 0; g < groups; ++g) {
+    const uint32_t weights = groups == 1 ? w.in(1) : l.sliced_constant(w.in(1), g * channels, channels);
+    const int32_t by = l.in_order(weights, {2, 3, 4, 1, 0});
+    results.push_back(
+        l.make("CONV_3D_TRANSPOSE", {shape, by, parts[static_cast<size_t>(g)]}, Type::float32, made, strides_of_3d(axes, false, Activation::none)));
+  }
+  int32_t whole = results[0];
+  if (groups != 1) {
+    whole = l.new_tensor("", Type::float32, full);
+    join_channels(l, results, whole);
+  }
+  // The kernel of TensorFlow Lite 2.9 holds a bias against the number of inputs, so it is added behind.
+  int32_t y = l.slice(whole, begin, wanted);
+  if (w.has(2)) y = l.binary("ADD", y, l.plain(w.in(2)));
+  l.define(w.out(), l.activate(y, w.activation), order);
+}
+
 void lower_conv_transpose(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0));
-  if (rank != 3 && rank != 4) l.refuse("the format's TRANSPOSE_CONV has one or two spatial axes");
+  if (rank < 3 || rank > 5) l.refuse("the format's transposed convolutions have one to three spatial axes");
   const Extents by = l.extents(w.in(1)), in = l.extents(w.in(0)), out = l.extents(w.out());
   const size_t n = rank - 2;
   const auto strides = w.node.integers("strides", std::vector<int64_t>(n, 1)), dilations = w.node.integers("dilations", std::vector<int64_t>(n, 1));
@@ -321,12 +376,14 @@ void lower_conv_transpose(Lowering& l, const Work& w) {
     axes[i] = {in[i + 2], out[i + 2], by[i + 2], strides[i], dilations[i], pads[i], pads[i + n]};
     WindowAxis& a = axes[i];
     if (w.node.has("output_shape") || automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
-      const int64_t total = (a.in - 1) * a.stride + extra[i] + a.reach() - a.out;
+      // A larger output than there is has more behind its end.
+      const int64_t total = std::max<int64_t>((a.in - 1) * a.stride + extra[i] + a.reach() - a.out, 0);
       a.before = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
     }
     if (a.before < 0) l.refuse("its padding is negative");
   }
   if (rank == 4) return transposed(l, w, axes);
+  if (rank == 5) return transposed3d(l, w, axes);
   uint32_t wide_out;
   const Work wide = widened(l, w, wide_out);
   transposed(l, wide, {{1, 1, 1, 1, 1, 0, 0}, axes[0]});

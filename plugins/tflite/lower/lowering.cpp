@@ -272,7 +272,7 @@ void Lowering::lower_quantized(Work work) {
 }
 
 void Lowering::lower(const sdk::NodeView& node) {
-  const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" ? find_rule(node.op_type()) : nullptr;
+  const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" || node.domain() == "ai.onnx.ml" ? find_rule(node.op_type()) : nullptr;
   if (!rule) refuse("TensorFlow Lite has no operator for it, and it is not made of others here");
   Work work = work_of(node);
   for (const uint32_t id : work.inputs) {

@@ -111,10 +111,61 @@ void lower_split(Lowering& l, const Work& w) {
     l.emit("SPLIT_V", {x, l.ints(sizes), at}, outs).options = {{"num_splits", count, {}}};
 }
 
+// Numbers that are computed, one per axis in `axes`, as int32 [rank]; `other` where an axis is not named.
+int32_t per_axis(Lowering& l, uint32_t id, const std::vector<int64_t>& axes, size_t rank, int32_t other) {
+  Expression x{&l, l.plain(id)};
+  if (l.type_of(x.tensor) == Type::int64) x = maximum(minimum(x, std::numeric_limits<int32_t>::max()), std::numeric_limits<int32_t>::min());
+  const int32_t given = l.reshape(l.cast(x.tensor, Type::int32), {static_cast<int64_t>(axes.size())});
+  std::vector<int32_t> parts;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const auto at = std::find_if(axes.begin(), axes.end(), [&](int64_t a) {
+      return a == static_cast<int64_t>(axis) || a + static_cast<int64_t>(rank) == static_cast<int64_t>(axis);
+    });
+    parts.push_back(at == axes.end() ? l.ints({other}) : l.slice(given, {at - axes.begin()}, {1}));
+  }
+  return parts.size() == 1 ? parts[0] : l.make("CONCATENATION", parts, Type::int32, {static_cast<int64_t>(rank)}, {{"axis", 0, {}}});
+}
+
+// The axes of a Slice or Pad: an input, or the first `count`.
+std::vector<int64_t> named_axes(Lowering& l, const Work& w, size_t i, size_t count) {
+  std::vector<int64_t> axes(count);
+  for (size_t a = 0; a < count; ++a) axes[a] = static_cast<int64_t>(a);
+  if (!w.has(i)) return axes;
+  const auto given = l.integers(w.in(i));
+  if (!given) l.refuse("its axes are computed, and the order of a tensor's axes in the file is settled before");
+  return *given;
+}
+
+// Where it begins, ends or how it steps is there when it runs; STRIDED_SLICE counts what is negative from the end and stops at it, as ONNX does.
+void slice_when_it_runs(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  const Extents list = l.extents(w.in(1));
+  if (list.size() != 1 || list[0] < 0) l.refuse("how many axes it slices is not known");
+  if (rank > 5) l.refuse("the format's STRIDED_SLICE takes at most five axes");
+  const auto axes = named_axes(l, w, 3, static_cast<size_t>(list[0]));
+  const auto steps = w.has(4) ? l.integers(w.in(4)) : std::vector<int64_t>(axes.size(), 1);
+  if (!steps || std::any_of(steps->begin(), steps->end(), [](int64_t s) { return s < 0; }))
+    l.refuse("its steps are computed or negative: the format's STRIDED_SLICE cannot say that it ends before the first element");
+  std::vector<int32_t> stride(rank, 1);
+  int mask = (1 << rank) - 1;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(rank) : axes[i]);
+    stride[axis] = static_cast<int32_t>((*steps)[i]);
+    mask &= ~(1 << axis);
+  }
+  const Type type = l.type(w.in(0));
+  no_kernel_for(l, "STRIDED_SLICE", type, {Type::float32, Type::uint8, Type::int8, Type::int16, Type::int32, Type::int64, Type::boolean});
+  const int32_t begin = per_axis(l, w.in(1), axes, rank, 0), end = per_axis(l, w.in(2), axes, rank, 0);
+  l.define(w.out(),
+           l.make("STRIDED_SLICE", {l.plain(w.in(0)), begin, end, l.ints(stride)}, type, l.extents(w.out()),
+                  {{"begin_mask", static_cast<double>(mask), {}}, {"end_mask", static_cast<double>(mask), {}}}, quantization(l, w)),
+           identity(rank));
+}
+
 void lower_slice(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0));
   const auto starts = l.integers(w.in(1)), ends = l.integers(w.in(2));
-  if (!starts || !ends) l.refuse("where it begins or ends is computed, and the format's slices are settled before");
+  if (!starts || !ends) return slice_when_it_runs(l, w);
   std::vector<int64_t> axes(starts->size()), steps(starts->size(), 1);
   for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i);
   if (w.has(3)) {
@@ -174,10 +225,33 @@ void lower_slice(Lowering& l, const Work& w) {
   l.define(w.out(), l.cast(y, type), order);
 }
 
+// What it pads with is there when it runs: [2 * axes] becomes the [rank, 2] of PADV2.
+void pad_when_it_runs(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  const Extents list = l.extents(w.in(1));
+  if (w.node.text("mode", "constant") != "constant") l.refuse("its padding is computed, and what mirrors or repeats is made of places known before");
+  if (list.size() != 1 || list[0] < 0) l.refuse("how many axes it pads is not known");
+  if (rank > 4) l.refuse("the runtime's PAD takes at most four axes");
+  const int64_t n = list[0] / 2;
+  const auto axes = named_axes(l, w, 3, static_cast<size_t>(n));
+  const Type type = l.type(w.in(0));
+  no_kernel_for(l, "PADV2", type, {Type::float32, Type::int32, Type::int64});
+  const int32_t all = l.plain(w.in(1));
+  const auto half = [&](int64_t first) {
+    const uint32_t part = l.new_value(l.value(w.in(1)).name + "_part", l.type_of(all), {n});
+    l.define(part, l.slice(all, {first}, {n}), {0});
+    return l.reshape(per_axis(l, part, axes, rank, 0), {static_cast<int64_t>(rank), 1});
+  };
+  const int32_t before = half(0), after = half(n);
+  const int32_t pairs = l.make("CONCATENATION", {before, after}, Type::int32, {static_cast<int64_t>(rank), 2}, {{"axis", 1, {}}});
+  const int32_t value = w.has(2) ? l.reshape(l.plain(w.in(2)), {1}) : l.filled(type, {1}, 0);
+  l.define(w.out(), l.make("PADV2", {l.plain(w.in(0)), pairs, value}, type, l.extents(w.out())), identity(rank));
+}
+
 void lower_pad(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0));
   const auto pads = l.integers(w.in(1));
-  if (!pads) l.refuse("its padding is computed, and the format's is settled before");
+  if (!pads) return pad_when_it_runs(l, w);
   std::vector<int64_t> axes(pads->size() / 2);
   for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i);
   if (w.has(3)) {
@@ -250,11 +324,50 @@ void lower_pad(Lowering& l, const Work& w) {
   l.define(w.out(), x, order);
 }
 
+// The middle of what is too long, and zeros around what is too short.
+void lower_center_crop_pad(Lowering& l, const Work& w) {
+  const size_t rank = l.rank(w.in(0));
+  const Order order = l.order_of(w.in(0));
+  const int32_t x = l.in_order(w.in(0), order);
+  const Type type = l.type_of(x);
+  no_kernel_for(l, "PAD", type, {Type::float32, Type::int32, Type::int64});
+  if (rank > 4) l.refuse("the runtime's PAD takes at most four axes");
+  const Extents from = l.extents_of(x), to = permute(l.extents(w.out()), order);
+  std::vector<int64_t> begin(rank, 0), size = from, before(rank, 0), after(rank, 0);
+  for (size_t i = 0; i < rank; ++i) {
+    if (from[i] < 0 || to[i] < 0) l.refuse("its extents are not known");
+    if (to[i] < from[i]) {
+      begin[i] = (from[i] - to[i]) / 2;
+      size[i] = to[i];
+    } else {
+      before[i] = (to[i] - from[i]) / 2;
+      after[i] = to[i] - from[i] - before[i];
+    }
+  }
+  l.define(w.out(), l.pad(l.slice(x, begin, size), before, after, std::nullopt), order);
+}
+
+// The shape is there when it runs; of each axis the greater extent counts.
+void expand_when_it_runs(Lowering& l, const Work& w) {
+  const auto rank = static_cast<int64_t>(l.rank(w.out())), own = static_cast<int64_t>(l.rank(w.in(0)));
+  const Extents list = l.extents(w.in(1));
+  if (list.size() != 1 || list[0] < 0) l.refuse("the rank that it expands to is not known");
+  if (rank > 8) l.refuse("the format's BROADCAST_TO takes at most eight axes");
+  const auto full = [&](int32_t shape, int64_t n) {
+    if (n == rank) return shape;
+    const int32_t ones = l.filled(Type::int32, {rank - n}, 1);
+    return n == 0 ? ones : l.make("CONCATENATION", {ones, shape}, Type::int32, {rank}, {{"axis", 0, {}}});
+  };
+  const int32_t x = l.plain(w.in(0)), wanted = full(l.cast(l.plain(w.in(1)), Type::int32), list[0]), has = full(l.shape_of(x), own);
+  const int32_t shape = l.binary("MAXIMUM", wanted, has);
+  l.define(w.out(), l.make("BROADCAST_TO", {x, shape}, l.type_of(x), l.extents(w.out()), {}, quantization(l, w)),
+           identity(static_cast<size_t>(rank)));
+}
+
 void lower_expand(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.out());
   const Extents to = l.extents(w.out());
-  for (const int64_t e : to)
-    if (e < 0) l.refuse("the shape it expands to is computed");
+  if (std::any_of(to.begin(), to.end(), [](int64_t e) { return e < 0; })) return expand_when_it_runs(l, w);
   const Order order = l.rank(w.in(0)) == rank ? l.order_of(w.in(0)) : identity(rank);
   const int32_t x = l.broadcastable(w.in(0), order);
   const Extents held = permute(to, order);
@@ -266,7 +379,12 @@ void lower_expand(Lowering& l, const Work& w) {
 
 void lower_tile(Lowering& l, const Work& w) {
   const auto repeats = l.integers(w.in(1));
-  if (!repeats) l.refuse("how often it repeats is computed");
+  if (!repeats) {
+    const int32_t x = l.plain(w.in(0));
+    no_kernel_for(l, "TILE", l.type_of(x), {Type::float32, Type::uint8, Type::int8, Type::int32, Type::int64, Type::boolean});
+    const int32_t y = l.make("TILE", {x, l.cast(l.plain(w.in(1)), Type::int32)}, l.type_of(x), l.extents(w.out()), {}, quantization(l, w));
+    return l.define(w.out(), y, identity(l.rank(w.out())));
+  }
   const Order order = l.order_of(w.in(0));
   const int32_t x = l.in_order(w.in(0), order);
   no_kernel_for(l, "TILE", l.type_of(x), {Type::float32, Type::uint8, Type::int8, Type::int32, Type::int64, Type::boolean});
@@ -306,7 +424,8 @@ void lower_reverse_sequence(Lowering& l, const Work& w) {
       {"seq_dim", static_cast<double>(w.node.integer("time_axis", 0)), {}}, {"batch_dim", static_cast<double>(w.node.integer("batch_axis", 1)), {}}};
 }
 
-const LowerRule rules[] = {{"Concat", lower_concat},
+const LowerRule rules[] = {{"CenterCropPad", lower_center_crop_pad},
+                           {"Concat", lower_concat},
                            {"DepthToSpace", lower_depth_to_space},
                            {"Expand", lower_expand},
                            {"Flatten", lower_reshape},

@@ -56,9 +56,31 @@ void only_float(const Lowering& l, const Work& w) {
   if (l.type(w.in(0)) != Type::float32) l.refuse(std::string("the runtime computes it in float32 only, and this is ") + name(l.type(w.in(0))));
 }
 
+// As it trains: by the mean and variance of the batch at hand, which also move the running ones.
+void normalize_by_batch(Lowering& l, const Work& w) {
+  const Order order = l.order_of(w.in(0), channels_last(l.rank(w.in(0))));
+  const Expression x{&l, l.in_order(w.in(0), order)};
+  std::vector<int> axes;
+  for (size_t i = 0; i < order.size(); ++i)
+    if (order[i] != 1) axes.push_back(static_cast<int>(i));
+  const auto mean = [&](Expression e) { return e.with(l.reduce("MEAN", e.tensor, axes, true)); };
+  const Expression average = mean(x), centred = x - average, variance = mean(centred * centred);
+  const Expression factor = (variance + w.node.real("epsilon", 1e-5f)).call("RSQRT") * per_channel(l, w.in(1), order);
+  l.define(w.out(), (centred * factor + per_channel(l, w.in(2), order)).tensor, order);
+  const double momentum = w.node.real("momentum", 0.9f);
+  const auto moved = [&](size_t out, size_t in, Expression now) {
+    if (w.out(out) == LATHE_NONE) return;
+    const Expression running{&l, l.plain(w.in(in))};
+    const Expression row = now.with(l.reshape(now.tensor, l.extents(w.in(in))));
+    l.define(w.out(out), (running * momentum + row * (1 - momentum)).tensor, {0});
+  };
+  moved(1, 3, average);
+  moved(2, 4, variance);
+}
+
 void lower_batch_normalization(Lowering& l, const Work& w) {
   only_float(l, w);
-  if (w.node.integer("training_mode", 0) || w.out(1) != LATHE_NONE) l.refuse("the format has nothing that trains");
+  if (w.node.integer("training_mode", 0) || w.out(1) != LATHE_NONE) return normalize_by_batch(l, w);
   const Order order = l.order_of(w.in(0), channels_last(l.rank(w.in(0))));
   const Expression x{&l, l.in_order(w.in(0), order)};
   const double epsilon = w.node.real("epsilon", 1e-5f);

@@ -1,4 +1,4 @@
-// Pools over windows and over everything.
+// Pools over windows and over everything. What POOL_2D has no form of (three axes, dilated means, powers, places) is taken together slice by slice.
 #include <algorithm>
 #include <limits>
 
@@ -84,7 +84,6 @@ void pool(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes, const
     const int32_t y = l.make("MAX_POOL_2D", {x}, l.type_of(x), out, pool_options(a, b, same, Activation::none), l.value(w.out()).quantization);
     return l.define(w.out(), l.cast(y, type), order);
   }
-  if (dilated) l.refuse("the format's AVERAGE_POOL_2D has no dilations");
   const bool with_padding = w.node.integer("count_include_pad", 0) != 0;
   const bool padded = a.before || a.after || b.before || b.after;
   if (!padded || (same && !with_padding)) {
@@ -109,16 +108,139 @@ void pool(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes, const
   l.define(w.out(), l.activate(y, w.activation), order);
 }
 
+// The places of a pool's windows, one tap of the kernel after another: images are [planes, ...], one plane per item and channel.
+struct Taps {
+  const std::vector<WindowAxis>& axes;
+  int64_t planes;
+  std::vector<int64_t> at;
+
+  explicit Taps(const std::vector<WindowAxis>& all, int64_t n) : axes(all), planes(n), at(all.size(), 0) {}
+  bool next() {
+    size_t i = at.size();
+    while (i > 0 && ++at[i - 1] == axes[i - 1].kernel) at[--i] = 0;
+    return i > 0;
+  }
+  int32_t slice(Lowering& l, int32_t x) const {
+    std::vector<int32_t> begin{0}, end{static_cast<int32_t>(planes)}, step{1};
+    Extents out{planes};
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const WindowAxis& a = axes[i];
+      begin.push_back(static_cast<int32_t>(at[i] * a.dilation));
+      end.push_back(static_cast<int32_t>(at[i] * a.dilation + (a.out - 1) * a.stride + 1));
+      step.push_back(static_cast<int32_t>(a.stride));
+      out.push_back(a.out);
+    }
+    return l.make("STRIDED_SLICE", {x, l.ints(begin), l.ints(end), l.ints(step)}, l.type_of(x), out);
+  }
+  // Where this tap's elements lie in a plane of the input, [1, out...]; rows first, or columns first.
+  int32_t places(Lowering& l, bool columns_first) const {
+    Extents shape{1};
+    int64_t count = 1;
+    for (const WindowAxis& a : axes) shape.push_back(a.out), count *= a.out;
+    std::vector<int64_t> result(static_cast<size_t>(count));
+    for (int64_t p = 0; p < count; ++p) {
+      int64_t rest = p, place = 0, step = 1;
+      std::vector<int64_t> position(axes.size());
+      for (size_t i = axes.size(); i-- > 0;) {
+        position[i] = rest % axes[i].out * axes[i].stride + at[i] * axes[i].dilation - axes[i].before;
+        rest /= axes[i].out;
+      }
+      for (size_t i = 0; i < axes.size(); ++i) {
+        const size_t axis = columns_first ? i : axes.size() - 1 - i;
+        place += position[axis] * step;
+        step *= axes[axis].in;
+      }
+      result[static_cast<size_t>(p)] = place;
+    }
+    return l.constant<int64_t>(Type::int64, shape, std::move(result), {}, "places");
+  }
+};
+
+void pool_by_slices(Lowering& l, const Work& w, const std::vector<WindowAxis>& axes, const std::vector<int64_t>& pads_after) {
+  if (w.quantized) l.refuse("what the format's pools have no form of is not computed on integers");
+  const Extents e = l.extents(w.in(0)), out = l.extents(w.out());
+  for (const int64_t d : e)
+    if (d < 0) l.refuse("its shape is open, and the slices it is made of are settled before");
+  if (e.size() > 5) l.refuse("the runtime's PAD takes at most four axes");
+  const int64_t planes = e[0] * e[1];
+  const bool max = w.node.is("MaxPool"), power = w.node.is("LpPool");
+  const Type type = l.type(w.in(0));
+  Extents flat{planes}, flat_out{planes};
+  std::vector<int64_t> before{0}, after{0};
+  int64_t plane = 1;
+  for (const WindowAxis& a : axes) {
+    flat.push_back(a.in);
+    flat_out.push_back(a.out);
+    before.push_back(a.before);
+    after.push_back(std::max<int64_t>(a.after, (a.out - 1) * a.stride + a.reach() - a.in - a.before));
+    plane *= a.in;
+  }
+  Expression x{&l, l.cast(l.reshape(l.plain(w.in(0)), flat), Type::float32)};
+  const double p = power ? static_cast<double>(w.node.integer("p", 2)) : 1;
+  if (power) x = p == 2 ? x * x : p == 1 ? absolute(x) : x.with(l.binary("POW", absolute(x).tensor, x.number(p).tensor));
+  x = x.with(max ? l.pad(x.tensor, before, after, lowest(Type::float32)) : l.pad(x.tensor, before, after, std::nullopt));
+  const bool with_places = max && w.out(1) != LATHE_NONE, columns_first = w.node.integer("storage_order", 0) != 0;
+  std::optional<Expression> y, where;
+  Taps taps(axes, planes);
+  do {
+    const Expression part = x.with(taps.slice(l, x.tensor));
+    if (with_places) {
+      const Expression own{&l, taps.places(l, columns_first)};
+      if (where) {
+        const Expression more = part.with(l.compare("GREATER", part.tensor, y->tensor));
+        where = select(more, own, *where);
+      } else {
+        where = own;
+      }
+    }
+    y = !y ? part : max ? maximum(*y, part) : *y + part;
+  } while (taps.next());
+  if (power) y = p == 2 ? sqrt(*y) : p == 1 ? *y : y->with(l.binary("POW", y->tensor, y->number(1 / p).tensor));
+  if (w.node.is("AveragePool")) {
+    std::vector<std::vector<double>> shares;
+    int64_t count = 1, kernel = 1;
+    for (size_t i = 0; i < axes.size(); ++i) {
+      shares.push_back(counted(axes[i], pads_after[i], w.node.integer("count_include_pad", 0) != 0));
+      count *= axes[i].out;
+      kernel *= axes[i].kernel;
+    }
+    std::vector<float> factors;
+    for (int64_t i = 0; i < count; ++i) {
+      double share = static_cast<double>(kernel);
+      int64_t rest = i;
+      for (size_t a = axes.size(); a-- > 0;) {
+        share *= shares[a][static_cast<size_t>(rest % axes[a].out)];
+        rest /= axes[a].out;
+      }
+      factors.push_back(static_cast<float>(1 / share));
+    }
+    Extents shape = flat_out;
+    shape[0] = 1;
+    y = *y * y->with(l.constant<float>(Type::float32, shape, std::move(factors), {}, "shares"));
+  }
+  l.define(w.out(), l.reshape(l.activate(l.cast(y->tensor, type), w.activation), out), identity(out.size()));
+  if (!with_places) return;
+  Extents lines(flat.size(), 1);
+  lines[0] = planes;
+  std::vector<int64_t> begin(static_cast<size_t>(planes));
+  for (size_t i = 0; i < begin.size(); ++i) begin[i] = static_cast<int64_t>(i) * plane;
+  const Expression all = *where + where->with(l.constant<int64_t>(Type::int64, lines, std::move(begin), {}, "planes"));
+  l.define(w.out(1), l.reshape(all.tensor, out), identity(out.size()));
+}
+
 void lower_pool(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0)), n = rank - 2;
-  if (rank != 3 && rank != 4) l.refuse("the format's pools have one or two spatial axes");
-  if (w.outputs.size() > 1 && w.has(0) && w.out(1) != LATHE_NONE) l.refuse("the format's MAX_POOL_2D says no places, only values");
   const auto kernel = w.node.integers("kernel_shape");
   auto axes = window_of(l, w, kernel);
+  if (w.node.is("LpPool") && l.type(w.in(0)) != Type::float32)
+    l.refuse(std::string("the runtime's pools have no kernel for ") + name(l.type(w.in(0))));
   auto after = w.node.integers("pads", std::vector<int64_t>(2 * n, 0));
   after.erase(after.begin(), after.begin() + static_cast<std::ptrdiff_t>(n));
   if (w.node.text("auto_pad", "NOTSET") != "NOTSET")
     for (size_t i = 0; i < n; ++i) after[i] = axes[i].after;
+  const bool dilated = std::any_of(axes.begin(), axes.end(), [](const WindowAxis& a) { return a.dilation != 1; });
+  if ((rank != 3 && rank != 4) || w.node.is("LpPool") || w.out(1) != LATHE_NONE || (dilated && w.node.is("AveragePool")))
+    return pool_by_slices(l, w, axes, after);
   if (rank == 4) return pool(l, w, axes, after);
   Work wide = w;
   const auto with_one = [](Extents e) {
@@ -129,6 +251,18 @@ void lower_pool(Lowering& l, const Work& w) {
   wide.outputs[0] = l.new_value(l.value(w.out()).name + "_wide", l.type(w.out()), with_one(l.extents(w.out())), l.value(w.out()).quantization);
   pool(l, wide, {{1, 1, 1, 1, 1, 0, 0}, axes[0]}, {0, after[0]});
   l.alias(w.out(), l.reshaped(wide.outputs[0], l.extents(w.out())));
+}
+
+void lower_global_lp_pool(Lowering& l, const Work& w) {
+  if (l.type(w.in(0)) != Type::float32) l.refuse(std::string("the runtime's SUM has no kernel for ") + name(l.type(w.in(0))));
+  const Order order = l.order_of(w.in(0), channels_last(l.rank(w.in(0))));
+  std::vector<int> axes;
+  for (size_t i = 0; i < order.size(); ++i)
+    if (order[i] > 1) axes.push_back(static_cast<int>(i));
+  const auto p = static_cast<double>(w.node.integer("p", 2));
+  const Expression x = absolute(Expression{&l, l.in_order(w.in(0), order)});
+  const Expression sum = x.with(l.reduce("SUM", x.with(l.binary("POW", x.tensor, x.number(p).tensor)).tensor, axes, true));
+  l.define(w.out(), l.binary("POW", sum.tensor, sum.number(1 / p).tensor), order);
 }
 
 void lower_global_pool(Lowering& l, const Work& w) {
@@ -142,8 +276,12 @@ void lower_global_pool(Lowering& l, const Work& w) {
   l.emit(max ? "REDUCE_MAX" : "MEAN", {x, l.ints(axes)}, {l.result(w.out(), order)}).options = {{"keep_dims", 1, {}}};
 }
 
-const LowerRule rules[] = {
-    {"AveragePool", lower_pool}, {"GlobalAveragePool", lower_global_pool}, {"GlobalMaxPool", lower_global_pool}, {"MaxPool", lower_pool}};
+const LowerRule rules[] = {{"AveragePool", lower_pool},
+                           {"GlobalAveragePool", lower_global_pool},
+                           {"GlobalLpPool", lower_global_lp_pool},
+                           {"GlobalMaxPool", lower_global_pool},
+                           {"LpPool", lower_pool},
+                           {"MaxPool", lower_pool}};
 
 }  // namespace
 

@@ -148,10 +148,44 @@ void lower_cumsum(Lowering& l, const Work& w) {
            order);
 }
 
+// There is no running product among the operators: slice after slice.
+void lower_cumprod(Lowering& l, const Work& w) {
+  const auto axis = l.integers(w.in(1));
+  if (!axis || axis->size() != 1) l.refuse("its axis is computed");
+  const Order order = l.order_of(w.in(0));
+  const int32_t x = l.in_order(w.in(0), order);
+  const Type type = l.type_of(x);
+  if (type != Type::float32 && type != Type::int32 && type != Type::int64) l.refuse(std::string("the runtime's MUL has no kernel for ") + name(type));
+  const int logical = static_cast<int>((*axis)[0] < 0 ? (*axis)[0] + static_cast<int64_t>(order.size()) : (*axis)[0]);
+  const auto at = static_cast<size_t>(held_axis(order, logical));
+  const Extents e = l.extents_of(x);
+  for (const int64_t d : e)
+    if (d < 0) l.refuse("its shape is open, and the slices it multiplies are written out one after another");
+  const bool exclusive = w.node.integer("exclusive", 0) != 0, reverse = w.node.integer("reverse", 0) != 0;
+  Extents one = e;
+  one[at] = 1;
+  const auto slice = [&](int64_t i) {
+    std::vector<int64_t> begin(e.size(), 0);
+    begin[at] = i;
+    return l.slice(x, begin, one);
+  };
+  const int64_t n = e[at];
+  std::vector<int32_t> parts(static_cast<size_t>(n));
+  int32_t product = -1;
+  for (int64_t step = 0; step < n; ++step) {
+    const int64_t i = reverse ? n - 1 - step : step;
+    int32_t& part = parts[static_cast<size_t>(i)];
+    if (exclusive) part = product < 0 ? l.filled(type, one, 1) : product;
+    product = product < 0 ? slice(i) : l.binary("MUL", product, slice(i));
+    if (!exclusive) part = product;
+  }
+  if (n == 0) return l.alias(w.out(), w.in(0));
+  l.define(w.out(), n == 1 ? parts[0] : l.make("CONCATENATION", parts, type, e, {{"axis", static_cast<double>(at), {}}}), order);
+}
+
 void lower_top_k(Lowering& l, const Work& w) {
   const size_t rank = l.rank(w.in(0));
   const auto k = l.integers(w.in(1));
-  if (!k || k->size() != 1) l.refuse("its k is computed, and the shape of the result with it");
   int axis = static_cast<int>(w.node.integer("axis", -1));
   if (axis < 0) axis += static_cast<int>(rank);
   Order order = l.order_of(w.in(0));
@@ -167,24 +201,19 @@ void lower_top_k(Lowering& l, const Work& w) {
   if (!largest) x = l.unary("NEG", x);
   const Extents e = permute(l.extents(w.out()), order);
   const int32_t values = l.new_tensor("", type, e), places = l.new_tensor("", Type::int32, e);
-  l.emit("TOPK_V2", {x, l.int_scalar(static_cast<int32_t>((*k)[0]))}, {values, places});
+  const int32_t count = k && k->size() == 1 ? l.int_scalar(static_cast<int32_t>((*k)[0])) : l.reshape(l.cast(l.plain(w.in(1)), Type::int32), {});
+  l.emit("TOPK_V2", {x, count}, {values, places});
   l.define(w.out(0), largest ? values : l.unary("NEG", values), order);
   if (w.out(1) != LATHE_NONE) l.define(w.out(1), l.cast(places, Type::int64), order);
 }
 
-const LowerRule rules[] = {{"ArgMax", lower_arg},
-                           {"ArgMin", lower_arg},
-                           {"CumSum", lower_cumsum},
-                           {"ReduceL1", lower_reduce},
-                           {"ReduceL2", lower_reduce},
-                           {"ReduceLogSum", lower_reduce},
-                           {"ReduceLogSumExp", lower_reduce},
-                           {"ReduceMax", lower_reduce},
-                           {"ReduceMean", lower_reduce},
-                           {"ReduceMin", lower_reduce},
-                           {"ReduceProd", lower_reduce},
-                           {"ReduceSum", lower_reduce},
-                           {"ReduceSumSquare", lower_reduce},
+const LowerRule rules[] = {{"ArgMax", lower_arg},          {"ArgMin", lower_arg},
+                           {"CumProd", lower_cumprod},     {"CumSum", lower_cumsum},
+                           {"ReduceL1", lower_reduce},     {"ReduceL2", lower_reduce},
+                           {"ReduceLogSum", lower_reduce}, {"ReduceLogSumExp", lower_reduce},
+                           {"ReduceMax", lower_reduce},    {"ReduceMean", lower_reduce},
+                           {"ReduceMin", lower_reduce},    {"ReduceProd", lower_reduce},
+                           {"ReduceSum", lower_reduce},    {"ReduceSumSquare", lower_reduce},
                            {"TopK", lower_top_k}};
 
 }  // namespace
