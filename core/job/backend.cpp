@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 #include "core/base/diagnostic.hpp"
 #include "core/files/write_file.hpp"
+#include "core/ops/lower.hpp"
 #include "core/plugin/loading.hpp"
 
 namespace lathe {
@@ -111,6 +113,20 @@ class OutputFolder {
   lathe_output table_{};
 };
 
+int64_t handover_opset(const lathe_backend& backend, const ResolvedTarget& target) {
+  const int64_t highest = backend.opset_highest > 0 ? std::min(backend.opset_highest, canonical_opset) : canonical_opset;
+  const int64_t lowest = std::max(backend.opset_lowest, lowest_written_opset);
+  for (const Setting& setting : target.settings) {
+    if (setting.name != "opset") continue;
+    const int64_t wanted = std::strtoll(setting.value.c_str(), nullptr, 10);
+    if (wanted < lowest || wanted > highest)
+      throw Error(Code::usage, "target '" + target.manifest->name + "' cannot be handed opset " + setting.value,
+                  "opsets " + std::to_string(lowest) + " to " + std::to_string(highest) + " can be asked for");
+    return wanted;
+  }
+  return highest;
+}
+
 }  // namespace
 
 Backend::Backend(Plugin& plugin, const ResolvedTarget& target, const std::string& emit, const std::string& stem, const CalibrationContext& data,
@@ -125,6 +141,7 @@ Backend::Backend(Plugin& plugin, const ResolvedTarget& target, const std::string
   request.device = view(target.device), request.precision = view(target.precision), request.emit = view(emit), request.stem = view(stem);
   request.settings = settings.data(), request.setting_count = settings.size();
   request.preprocessing = data_.preprocessing(), request.calibration = data_.calibration();
+  opset_ = handover_opset(*table, target);
   plugin.check("create", [&] { return made(table->create(&plugin.host(), &request, &self_), self_); });
 }
 
@@ -133,7 +150,14 @@ Backend::~Backend() {
 }
 
 CompiledRegion Backend::compile(const Graph& graph, const std::string& directory) {
-  Snapshot snapshot(graph);
+  const auto found = graph.opsets.find("");
+  const bool newer = found != graph.opsets.end() && found->second > opset_;
+  Graph lowered;
+  if (newer) {
+    lowered = clone(graph);
+    lower_to_opset(lowered, opset_);
+  }
+  Snapshot snapshot(newer ? lowered : graph);
   OutputFolder folder(plugin_.host(), directory);
   plugin_.check("compile", [&] { return plugin_.backend()->compile(self_, &snapshot.get(), folder.table()); });
   folder.finish();

@@ -29,9 +29,12 @@ class Backend {
   Backend& operator=(const Backend&) = delete;
 
   Plugin& plugin() const { return plugin_; }
+  // The opset at which it is handed graphs: the highest it accepts, or, of backends with an option named `opset`, what that says.
+  int64_t opset() const { return opset_; }
   void* self() const { return self_; }
 
-  // Compiles `graph`, all of whose nodes the backend took, into `directory`. Throws what the backend reports.
+  // Compiles `graph`, all of whose nodes the backend took, into `directory`; a canonical graph is lowered to opset() before. Throws what the backend
+  // reports.
   CompiledRegion compile(const Graph& graph, const std::string& directory);
   // Facts beyond model and options that the result depends on (tool versions, ...), sorted.
   std::map<std::string, std::string> fingerprint();
@@ -39,6 +42,7 @@ class Backend {
  private:
   Plugin& plugin_;
   BoundaryCalibration data_;
+  int64_t opset_ = canonical_opset;
   void* self_ = nullptr;
 };
 

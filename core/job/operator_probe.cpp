@@ -130,7 +130,7 @@ std::vector<OperatorProbe> probe_operators(Backend& backend, const std::string& 
     }
     if (made) {
       probe.answer = OperatorProbe::Answer::taken;
-      for (const NodeVerdict& verdict : ask_verdicts(graph, {&backend.plugin(), backend.self(), target}))
+      for (const NodeVerdict& verdict : ask_verdicts(graph, {&backend.plugin(), backend.self(), target, backend.opset()}))
         if (!verdict.taken) probe.answer = OperatorProbe::Answer::refused, probe.reason = verdict.reason;
     }
     probes.push_back(std::move(probe));

@@ -364,7 +364,7 @@ class Compilation {
       std::string stem = package_stem(graph, job_.name, target, job_.version);
       backends.push_back(
           std::make_unique<Backend>(plugins_->load(target.manifest->name), target, emissions_[i], stem, calibration_for(graph), graph));
-      candidates.push_back({&backends.back()->plugin(), backends.back()->self(), target.spelled()});
+      candidates.push_back({&backends.back()->plugin(), backends.back()->self(), target.spelled(), backends.back()->opset()});
     }
     Claims claims = claim_nodes(graph, targets_, candidates, job_option(job_, "head-cut", "auto"));
     for (const Diagnostic& note : claims.notes) channel_.say(note);

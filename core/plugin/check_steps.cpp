@@ -281,7 +281,7 @@ std::string check_compile(Subject& s, const std::string& file, const DeviceSpec&
   const ResolvedTarget target = default_target(plugin, device);
   const std::string stem = fs::path(file).stem().string();
   Backend backend(plugin, target, m.emits.front(), stem);
-  const CandidateTarget candidate = {&plugin, backend.self(), m.name};
+  const CandidateTarget candidate = {&plugin, backend.self(), m.name, backend.opset()};
 
   std::vector<NodeVerdict> verdicts = ask_verdicts(graph, candidate);
   const std::vector<NodeVerdict> again = ask_verdicts(graph, candidate);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/ops/lower.hpp"
 #include "core/plugin/layout.hpp"
 
 namespace lathe {
@@ -315,6 +316,14 @@ std::vector<NodeVerdict> ask_verdicts(const Graph& graph, const CandidateTarget&
   if (sink.wrong_node) {
     throw Error(Code::internal, "plugin '" + target.plugin->manifest().name + "' gives a verdict on a node that is not there",
                 "this is a defect of the plugin");
+  }
+  if (target.opset < canonical_opset) {
+    const std::vector<std::string> obstacles = lowering_obstacles(graph, target.opset);
+    for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+      if (obstacles[n].empty() || !verdicts[n].taken) continue;
+      verdicts[n].taken = false;
+      verdicts[n].reason = "it cannot be expressed at opset " + std::to_string(target.opset) + ": " + obstacles[n];
+    }
   }
   if (backend.flags & LATHE_BACKEND_STATIC_SHAPES) {
     for (NodeId n = 0; n < graph.nodes.size(); ++n) {

@@ -15,8 +15,9 @@ namespace lathe {
 
 struct CandidateTarget {
   Plugin* plugin = nullptr;
-  void* backend = nullptr;  // made by plugin->backend()->create
-  std::string name;         // as it is told to the person: "a:dev"
+  void* backend = nullptr;          // made by plugin->backend()->create
+  std::string name;                 // as it is told to the person: "a:dev"
+  int64_t opset = canonical_opset;  // at which its regions are handed to it
 };
 
 struct NodeVerdict {

@@ -17,7 +17,9 @@ int64_t ir_version_of(int64_t opset) {
   if (opset == 24) return 12;
   if (opset == 23) return 11;
   if (opset >= 21) return 10;
-  return opset >= 19 ? 9 : 8;
+  if (opset >= 19) return 9;
+  if (opset >= 15) return 8;
+  return opset >= 12 ? 7 : 6;
 }
 
 std::string text(std::string_view s) { return std::string(s); }

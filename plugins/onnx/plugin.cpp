@@ -57,7 +57,8 @@ class Backend {
                      LATHE_OPTION_CHOICE,
                      "auto",
                      "Weights in a file of their own beside the model: only when they pass 2 GiB, or always.",
-                     {"auto", "always"}}};
+                     {"auto", "always"}},
+                    {"opset", LATHE_OPTION_INT, "26", "The operator set to write: 11 to 26. The host writes newer operators out in older ones."}};
     return info;
   }
 

@@ -1,5 +1,6 @@
-// Both engines behind one signature: the reference as it is, and a native target by way of pipeline, backend and executor, all in this
-// process. A run of the reference also holds the shape function of every node against what came out.
+// Both engines behind one signature: the reference as it is, and a target by way of pipeline, backend and executor, all in this process. What a
+// target writes that its plugin reads as a model is read again and run by the reference. A run of the reference also holds the shape function of
+// every node against what came out.
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "core/job/pipeline_file.hpp"
 #include "core/ops/operator.hpp"
 #include "core/package/package.hpp"
+#include "core/package/read_back.hpp"
 #include "core/passes/pipeline.hpp"
 #include "core/plugin/regions.hpp"
 #include "core/reference/reference.hpp"
@@ -60,6 +62,10 @@ Engine reference_engine() {
 Engine compiled_engine(Plugins& plugins, const std::string& target, const std::string& folder) {
   Job job;
   job.targets = target;
+  if (const size_t at = target.find('@'); at != std::string::npos) {
+    job.targets = target.substr(0, at);
+    job.options = {{"opset", target.substr(at + 1)}};
+  }
   const ResolvedTarget resolved = resolve_targets(plugins, job).front();
   plugins.load(resolved.manifest->name);
   return [&plugins, resolved, folder](const Graph& given) -> RunFunction {
@@ -69,7 +75,7 @@ Engine compiled_engine(Plugins& plugins, const std::string& target, const std::s
     run_pipeline(graph, parse_pipeline(read_text_file(file), file, passes), passes);
 
     Backend backend(plugins.load(resolved.manifest->name), resolved, resolved.manifest->emits.front(), "test");
-    const CandidateTarget candidate = {&backend.plugin(), backend.self(), resolved.spelled()};
+    const CandidateTarget candidate = {&backend.plugin(), backend.self(), resolved.spelled(), backend.opset()};
     const Partition partition = cut_regions(graph, std::span(&candidate, 1));
     if (partition.regions.size() != 1) throw Error(Code::internal, "the model fell into " + std::to_string(partition.regions.size()) + " parts");
 
@@ -78,7 +84,14 @@ Engine compiled_engine(Plugins& plugins, const std::string& target, const std::s
     compiled->folder = folder + "/" + std::to_string(::getpid()) + "_" + std::to_string(number++);
     fs::create_directories(compiled->folder);
     const CompiledRegion region = backend.compile(partition.regions.front().graph, compiled->folder);
-    compiled->executable = open_artifact(plugins, compiled->folder + "/" + region.artifact, engine_threads, false);
+    const std::string artifact = compiled->folder + "/" + region.artifact;
+    if (resolved.manifest->has_part("frontend/1") && !resolved.manifest->has_part("executor/1")) {
+      Graph again = import_model(plugins, artifact, {});
+      infer_types(again);
+      compiled->executable = reference_executable(again, engine_threads);
+    } else {
+      compiled->executable = open_artifact(plugins, artifact, engine_threads, false);
+    }
 
     // The artifact may have names of its own.
     auto own_name = [region](const std::string& name) {
