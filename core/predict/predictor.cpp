@@ -68,8 +68,8 @@ std::vector<std::pair<int64_t, float>> surest_classes(const Tensor& tensor) {
   return list;
 }
 
-Predictor::Predictor(Plugins& plugins, const std::string& artifact, unsigned threads, std::string* stand_in)
-    : executable_(open_artifact(plugins, artifact, threads, false, stand_in)), contract_(read_contract(artifact)) {
+Predictor::Predictor(Plugins& plugins, const std::string& artifact, unsigned threads, std::string* stand_in, const StageSubstitute& substitute)
+    : executable_(open_artifact(plugins, artifact, threads, false, stand_in, substitute)), contract_(read_contract(artifact)) {
   if (executable_->inputs().size() != 1)
     refuse(artifact, "this model takes no single picture", std::to_string(executable_->inputs().size()) + " inputs");
   const ValueType& type = executable_->inputs()[0].type;

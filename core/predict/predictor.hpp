@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/package/package.hpp"
 #include "core/plugin/plugins.hpp"
 #include "core/predict/contract.hpp"
 #include "core/predict/decode.hpp"
@@ -31,9 +32,9 @@ std::vector<std::pair<int64_t, float>> surest_classes(const Tensor& row);
 
 class Predictor {
  public:
-  // `artifact`, `stand_in`: as open_artifact takes them. Throws Error(failed) when its package does not say what its outputs mean, or it takes no
-  // pictures.
-  Predictor(Plugins& plugins, const std::string& artifact, unsigned threads, std::string* stand_in = nullptr);
+  // `artifact`, `stand_in`, `substitute`: as open_artifact takes them. Throws Error(failed) when its package does not say what its outputs mean, or
+  // it takes no pictures.
+  Predictor(Plugins& plugins, const std::string& artifact, unsigned threads, std::string* stand_in = nullptr, const StageSubstitute& substitute = {});
 
   const Contract& contract() const { return contract_; }
 

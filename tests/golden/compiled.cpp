@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "cases.hpp"
+#include "chip.hpp"
 #include "core/package/package.hpp"
 #include "core/plugin/plugins.hpp"
 
@@ -44,9 +45,10 @@ size_t meant(const std::vector<TensorInfo>& infos, size_t index, const std::stri
   return index;
 }
 
-bool compare(const golden::Case& c, Plugins& plugins, const std::string& package, unsigned threads) {
+bool compare(const golden::Case& c, Plugins& plugins, const std::string& package, unsigned threads, bool chip) {
   std::printf("%u thread%s\n", threads, threads == 1 ? "" : "s");
-  const std::unique_ptr<Executable> model = open_artifact(plugins, package, threads, false);
+  const StageSubstitute substitute = chip ? golden::chip_by_reference(plugins, package, threads) : StageSubstitute();
+  const std::unique_ptr<Executable> model = open_artifact(plugins, package, threads, false, nullptr, substitute);
   std::vector<Datum> inputs(model->inputs().size());
   size_t position = 0;
   for (golden::NamedTensor& t : golden::read_tensors(c, "input")) inputs.at(meant(model->inputs(), position++, t.name)) = std::move(t.tensor);
@@ -88,13 +90,16 @@ int run(const golden::Case& c, const std::string& target) {
     std::vector<std::string> words = {LATHE_PROGRAM, "compile", golden::model_path(c), "--target", target, "-o", folder, "--verify",
                                       "off",         "--quiet"};
     words.insert(words.end(), shapes.begin(), shapes.end());
+    const bool chip = golden::is_chip(target);
+    if (chip)
+      for (const std::string& word : golden::chip_arguments()) words.push_back(word);
     for (const auto& [key, value] : golden::import_options(c)) words.insert(words.end(), {"--option", key + "=" + value});
     if (const int code = start_and_wait(words); code != 0) {
       std::printf("lathe compile ended with %d\n", code);
       return false;
     }
     const std::string package = std::filesystem::directory_iterator(folder)->path().string();
-    const bool one = compare(c, *plugins, package, 1), two = compare(c, *plugins, package, 2);
+    const bool one = compare(c, *plugins, package, 1, chip), two = compare(c, *plugins, package, 2, chip);
     std::filesystem::remove_all(folder);
     return one && two;
   };

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cases.hpp"
+#include "chip.hpp"
 #include "core/base/mapped_file.hpp"
 #include "core/files/write_file.hpp"
 #include "core/package/package.hpp"
@@ -166,14 +167,20 @@ bool check(const golden::Case& c, Plugins& plugins, const std::string& head) {
   fs::remove_all(folder);
   fs::create_directories(folder);
   std::vector<std::string> words = {LATHE_PROGRAM, "compile", golden::model_path(c), "-o", folder, "--verify", "off", "--quiet"};
-  if (!head.empty()) words.insert(words.end(), {"--option", "head=" + head});
+  if (head == "chip") {
+    words.insert(words.end(), {"--target", "chip"});
+    for (const std::string& word : golden::chip_arguments()) words.push_back(word);
+  } else if (!head.empty()) {
+    words.insert(words.end(), {"--option", "head=" + head});
+  }
   for (const auto& [key, value] : golden::import_options(c)) words.insert(words.end(), {"--option", key + "=" + value});
   if (const int code = start_and_wait(words); code != 0) {
     std::printf("lathe compile ended with %d\n", code);
     return false;
   }
   const std::string package = fs::directory_iterator(folder)->path().string(), data = std::string(LATHE_GOLDEN) + "/" + c.folder;
-  Predictor predictor(plugins, package, 2);
+  const StageSubstitute substitute = head == "chip" ? golden::chip_by_reference(plugins, package, 2) : StageSubstitute();
+  Predictor predictor(plugins, package, 2, nullptr, substitute);
   const Json stored = Json::parse(read_text_file(data + "/detections.json"));
   PredictOptions options;
   options.confidence = stored.at("conf").get<float>(), options.overlap = stored.at("iou").get<float>(),
@@ -197,7 +204,7 @@ bool check(const golden::Case& c, Plugins& plugins, const std::string& head) {
     const Tensor input = golden::read_tensors(c, "input").at(0).tensor;
     const Surface fitted{input.dimensions.at(3), input.dimensions.at(2)};
     const Placement placement = placement_of(size, fitted);
-    const std::unique_ptr<Executable> model = open_artifact(plugins, package, 2, false);
+    const std::unique_ptr<Executable> model = open_artifact(plugins, package, 2, false, nullptr, substitute);
     const std::vector<Datum> outputs = model->run({input});
     const Prediction found = predictor.interpret(outputs, fitted, placement, size, options);
     const std::vector<Mask> masks = predictor.interpret(outputs, fitted, {}, fitted, options).masks;
