@@ -51,13 +51,20 @@ std::optional<Affine> batch_norm(const Graph& graph, const Node& node) {
     if (!values || (i > 0 && values->size() != parameters[0].size())) return std::nullopt;
     parameters[i] = std::move(*values);
   }
-  const double epsilon = static_cast<double>(node.real("epsilon", 1e-5f));
-  Affine affine(parameters[0].size());
-  for (size_t c = 0; c < affine.scale.size(); ++c) {
-    affine.scale[c] = parameters[0][c] / std::sqrt(parameters[3][c] + epsilon);
-    affine.shift[c] = parameters[1][c] - parameters[2][c] * affine.scale[c];
-  }
-  return affine;
+  const float epsilon = node.real("epsilon", 1e-5f);
+  const auto affine_in = [&]<class T>(T) {
+    Affine affine(parameters[0].size());
+    for (size_t c = 0; c < affine.scale.size(); ++c) {
+      const T scale = static_cast<T>(parameters[0][c]), shift = static_cast<T>(parameters[1][c]), mean = static_cast<T>(parameters[2][c]);
+      const T deviation = std::sqrt(static_cast<T>(parameters[3][c]) + static_cast<T>(epsilon));
+      affine.scale[c] = static_cast<double>(scale / deviation);
+      affine.shift[c] = static_cast<double>(shift - scale * mean / deviation);
+    }
+    return affine;
+  };
+  // Training frameworks fuse float32 networks in float32; a scale of their rounding gives the weights that they deploy, to the bit.
+  const bool single = graph.constant(node.inputs[1])->type == DataType::float32;
+  return single ? affine_in(0.0f) : affine_in(0.0);
 }
 
 // What the node does to `x`, a value of this rank and number of channels, if it is a scale and a shift per channel.

@@ -12,8 +12,6 @@ namespace lathe::golden {
 std::span<const Case> cases() {
   // Boxes in pixels: of trained checkpoints, and of those with seeded weights, which amplify rounding more.
   constexpr double real = 0.02, seeded = 0.1, score = 1e-4;
-  // Two of the seeded networks amplify rounding so much that double precision is 1e-4 away from the golden scores, and ONNX Runtime 1.6e-4.
-  constexpr double wild_score = 2.5e-4;
   // clang-format off
   static const Case table[] = {
     {"yolov8n", "pytorch/yolov8n/model.onnx", "pytorch/yolov8n", {{"boxes", 0, 1, 0, 4}, {"scores", 0, 1, 4, 84}}},
@@ -42,8 +40,8 @@ std::span<const Case> cases() {
     {"LeYOLONano.pt", "models/pt/LeYOLONano.pt", "pytorch/LeYOLONano", {{"boxes", 0, 1, 0, 4, real}, {"scores", 0, 1, 4, 84, score}}, false, false, false, "examples/modules/leyolo.yaml"},
     {"yolov8n-pose.pt", "pytorch/yolov8n-pose/yolov8n-pose.pt", "pytorch/yolov8n-pose", {{"boxes", 0, 1, 0, 4, seeded}, {"scores", 0, 1, 4, 5, score}, {"keypoints", 0, 1, 5, 56}}},
     {"yolov8n-obb.pt", "pytorch/yolov8n-obb/yolov8n-obb.pt", "pytorch/yolov8n-obb", {{"boxes", 0, 1, 0, 4, seeded}, {"scores", 0, 1, 4, 19, score}, {"angles", 0, 1, 19, 20}}},
-    {"yolov9t.pt", "pytorch/yolov9t/yolov9t.pt", "pytorch/yolov9t", {{"boxes", 0, 1, 0, 4, seeded}, {"scores", 0, 1, 4, 84, wild_score}}},
-    {"yolo12n.pt", "pytorch/yolo12n/yolo12n.pt", "pytorch/yolo12n", {{"boxes", 0, 1, 0, 4, seeded}, {"scores", 0, 1, 4, 84, wild_score}}},
+    {"yolov9t.pt", "pytorch/yolov9t/yolov9t.pt", "pytorch/yolov9t", {{"boxes", 0, 1, 0, 4, seeded}, {"scores", 0, 1, 4, 84, score}}},
+    {"yolo12n.pt", "pytorch/yolo12n/yolo12n.pt", "pytorch/yolo12n", {{"boxes", 0, 1, 0, 4, seeded}, {"scores", 0, 1, 4, 84, score}}, false, false, false, nullptr, true},
     {"yolov10n.pt", "pytorch/yolov10n/yolov10n.pt", "pytorch/yolov10n", {{"boxes", 0, 2, 0, 4, seeded}, {"scores", 0, 2, 4, 5, score}}, false, false, true},
     {"yolo26n.pt", "pytorch/yolo26n/yolo26n.pt", "pytorch/yolo26n", {{"boxes", 0, 2, 0, 4, seeded}, {"scores", 0, 2, 4, 5, score}}, false, false, true},
   };

@@ -11,6 +11,7 @@
 
 #include "cases.hpp"
 #include "core/ops/operator.hpp"
+#include "core/passes/fold_batch_norm.hpp"
 #include "core/passes/pipeline.hpp"
 #include "core/plugin/plugins.hpp"
 
@@ -52,6 +53,7 @@ int run(const golden::Case& c, const char* pipeline) {
     run_passes(graph, pipeline);
   } else {
     infer_types(graph);
+    if (c.fused) fold_batch_norm(graph);
   }
   NamedData inputs;
   for (golden::NamedTensor& t : golden::read_tensors(c, "input"))

@@ -55,6 +55,9 @@ struct ConvolutionEmitter {
     tile.inner_count = blocked_in ? block : 1;
     if (blocked_in) tile.inner_unroll = unroll_for(b.machine, vectors, pixels, {block, last_inner});
     tile.kernel = kernel.kernel;
+    constexpr int64_t products_at_once = 256;
+    const int64_t blocks_at_once = std::max<int64_t>(1, products_at_once / (kernel.kernel[0] * kernel.kernel[1] * tile.inner_count));
+    if (blocks_at_once < input_blocks) tile.blocks_at_once = blocks_at_once;
     if (s.streams_weights) tile.prefetch = weights_ahead;
     tile.clipped_rows = clipped_rows();
     tile.column_stride = kernel.dilation[1] * in_pixel;

@@ -18,7 +18,7 @@ std::string key_of(const Tile& tile, const Epilogue& epilogue) {
   std::ostringstream key;
   key << std::hexfloat << "tile." << tile.vectors << 'x' << tile.pixels << '.' << tile.lanes << ".p" << tile.pixel_stride << ".i" << tile.inner_stride
       << 'u' << tile.inner_unroll << 'n' << tile.inner_count << ".k" << tile.kernel[0] << 'x' << tile.kernel[1] << 's' << tile.column_stride << 'c'
-      << tile.clipped_rows;
+      << tile.clipped_rows << 'b' << tile.blocks_at_once;
   for (auto [first, last] : tile.valid_pixels) key << '_' << first << '-' << last;
   key << ".f" << tile.prefetch << ".w" << tile.packed_weights << tile.bias << tile.channel_rows << ".o" << tile.output_pixel_stride << ".e"
       << epilogue.expression.operands;
@@ -67,9 +67,10 @@ struct TileEmitter {
     });
   }
 
-  Values products(Value* input, Values accumulators) const {
+  // What the input blocks [first_block, last_block) add to the accumulators.
+  Values products(Value* input, const Values& accumulators, Value* first_block, Value* last_block) const {
     const int64_t area = tile.kernel[0] * tile.kernel[1];
-    return b.loop(b.index(0), call.blocks, b.index(1), accumulators, true, [&](Value* block, const Values& carried) {
+    return b.loop(first_block, last_block, b.index(1), accumulators, true, [&](Value* block, const Values& carried) {
       Value* count = tile.inner_count == 1 ? b.index(1) : call.last_inner;
       if (tile.inner_count > 1) count = b.CreateSelect(b.CreateICmpEQ(b.add(block, b.index(1)), call.blocks), count, b.index(tile.inner_count));
       Value* image = b.at(input, b.CreateMul(block, call.block_stride));
@@ -94,6 +95,26 @@ struct TileEmitter {
       if (tile.clipped_rows) return b.loop(call.row_begin, call.row_end, b.index(1), carried, false, columns);
       return b.loop(b.index(0), b.index(tile.kernel[0]), b.index(1), carried, true, columns);
     });
+  }
+
+  // All products and the bias. There are no registers left for totals, so these wait in the frame.
+  Values sums(Value* input, const Values& bias) const {
+    const Values zeros(slot(tile.pixels, 0), b.splat(0.0F, width));
+    if (tile.blocks_at_once == 0) {
+      Values result = products(input, zeros, b.index(0), call.blocks);
+      for (size_t i = 0; tile.bias && i < result.size(); ++i) result[i] = b.CreateFAdd(result[i], bias[i % bias.size()]);
+      return result;
+    }
+    Value* totals = b.frame(tile.pixels * step);
+    const auto total = [&](size_t i) { return b.at(totals, static_cast<int64_t>(i) * width); };
+    for (size_t i = 0; i < zeros.size(); ++i) b.store(bias[i % bias.size()], total(i));
+    b.loop(b.index(0), call.blocks, b.index(tile.blocks_at_once), true, [&](Value* first) {
+      const Values part = products(input, zeros, first, b.smaller(b.add(first, b.index(tile.blocks_at_once)), call.blocks));
+      for (size_t i = 0; i < part.size(); ++i) b.store(b.CreateFAdd(part[i], b.load(total(i), width)), total(i));
+    });
+    Values result;
+    for (size_t i = 0; i < zeros.size(); ++i) result.push_back(b.load(total(i), width));
+    return result;
   }
 
   // The value of one vector of channels of one pixel, operands loaded beside the output element at `offset`.
@@ -186,9 +207,7 @@ struct TileEmitter {
       Values bias;
       for (int v = 0; v < tile.vectors; ++v)
         bias.push_back(tile.bias ? b.load(b.at(call.bias, int64_t{v} * width), width, lanes(v)) : b.splat(0.0F, width));
-      Values accumulators;
-      for (int p = 0; p < tile.pixels; ++p) accumulators.insert(accumulators.end(), bias.begin(), bias.end());
-      accumulators = products(b.at(call.input, b.multiply(pixel, tile.pixel_stride)), accumulators);
+      const Values accumulators = sums(b.at(call.input, b.multiply(pixel, tile.pixel_stride)), bias);
       if (tile.channel_rows)
         store_rows(accumulators, pixel);
       else

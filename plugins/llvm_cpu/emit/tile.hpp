@@ -26,6 +26,9 @@ struct Tile {
   int64_t inner_stride = 1;  // between neighbouring channels in the innermost loop; negative: a run-time argument
   int64_t inner_unroll = 1;  // divides every count of the innermost loop
   int64_t inner_count = 1;   // of every input block but the last; negative: the only block has TileCall::last_inner
+  // Input blocks whose products are summed from zero before they are added to the totals; 0: all of them. Rounding errors grow with the number of
+  // additions in a row, so sums in pieces are closer (Higham, "The Accuracy of Floating Point Summation", 1993).
+  int64_t blocks_at_once = 0;
   std::array<int64_t, 2> kernel{1, 1};
   bool clipped_rows = false;  // TileCall::row_begin and row_end say which kernel rows to run, perhaps none
   int64_t column_stride = 0;  // in the input, from one kernel column to the next

@@ -51,17 +51,45 @@ void convolve_plainly(const Call& call, const Tensor& x, const Tensor& weights, 
 }
 inline constexpr auto sum_itself = [](auto sum, int64_t) { return sum; };
 
-// Packs the im2col matrix of one image and group, less `zero`: row = (channel, kernel place), column = output place.
+// The rows of the im2col matrix: blocks of `block` channels, within a block by kernel place, then by channel. Generated code for channel-blocked
+// layouts sums in this order, and so do the libraries under the training frameworks: what rounding does to a sum is then alike.
+struct TapOrder {
+  static constexpr int64_t block = 16;
+  int64_t channels, taps;
+
+  struct Tap {
+    int64_t channel, place;
+  };
+  Tap operator[](int64_t k) const {
+    if (taps == 1) return {k, 0};
+    const int64_t first = k / (block * taps) * block, inside = k - first * taps, count = math::least(block, channels - first);
+    return {first + inside % count, inside / count};
+  }
+  // What follows a row that is not the last.
+  Tap after(Tap tap) const {
+    const int64_t first = tap.channel / block * block;
+    if (++tap.channel < math::least(first + block, channels)) return tap;
+    return ++tap.place < taps ? Tap{first, tap.place} : Tap{first + block, 0};
+  }
+  // Products that are summed from zero before they are added to the rest: whole blocks where one fits.
+  int64_t at_once() const {
+    const int64_t products = block * math::greatest<int64_t>(taps, 1);
+    return products <= gemm::block_depth ? gemm::block_depth / products * products : gemm::block_depth;
+  }
+};
+
+// Packs the im2col matrix of one image and group, less `zero`: rows in TapOrder, column = output place.
 template <class T, class S>
 struct ImageBlock {
   const S* image;
   const Window* window;
+  TapOrder order;
   bool pointwise;
   T zero = 0;
 
   void operator()(int64_t k, int64_t depth, int64_t first, int64_t count, T* to) const {
     const Window& w = *window;
-    const int64_t in_pixels = w.input_size(), taps = w.kernel_size(), kernel_plane = w.kernel[1] * w.kernel[2];
+    const int64_t in_pixels = w.input_size(), kernel_plane = w.kernel[1] * w.kernel[2];
     if (pointwise) return gemm::MatrixBlock<T, S>{image, in_pixels, 1, zero}(k, depth, first, count, to);
     for (int64_t column = 0; column < count; column += gemm::tile_columns) {
       const int width = int(math::least<int64_t>(gemm::tile_columns, count - column));
@@ -75,8 +103,9 @@ struct ImageBlock {
         column_at[i] = ow * w.stride[2] - w.pad_begin[2];
         one_row = one_row && row_at[i] == row_at[0] && depth_at[i] == depth_at[0];
       }
-      for (int64_t d = 0; d < depth; ++d) {
-        const int64_t channel = (k + d) / taps, tap = (k + d) % taps;
+      TapOrder::Tap at = order[k];
+      for (int64_t d = 0; d < depth; ++d, at = order.after(at)) {
+        const auto [channel, tap] = at;
         const int64_t kd = tap / kernel_plane * w.dilation[0], kh = tap % kernel_plane / w.kernel[2] * w.dilation[1],
                       kw = tap % w.kernel[2] * w.dilation[2];
         const S* plane = image + channel * in_pixels;
@@ -143,14 +172,20 @@ inline void convolve_depthwise(const Call& call, const Tensor& x, const Tensor& 
 template <class A, class S, class Load>
 void convolve_as_product(const Call& call, const Tensor& x, int64_t channels, const Window& w, int64_t groups, Load load, A zero, const A* bias, A* y,
                          A* packed) {
-  const int64_t in_part = x.dimension(1) / groups, out_part = channels / groups, depth = in_part * w.kernel_size(), pixels = w.output_size();
+  const int64_t in_part = x.dimension(1) / groups, out_part = channels / groups, taps = w.kernel_size(), depth = in_part * taps;
+  const int64_t pixels = w.output_size();
+  const TapOrder order{in_part, taps};
+  const auto weight = [&](int64_t channel, int64_t k) {
+    const auto [in_channel, place] = order[k];
+    return load(channel, in_channel * taps + place);
+  };
   for (int64_t group = 0; group < groups; ++group) {
     gemm::pack_rows(
-        call, [&](int64_t row, int64_t k) { return load(group * out_part + row, k); }, out_part, depth, packed);
+        call, [&](int64_t row, int64_t k) { return weight(group * out_part + row, k); }, out_part, depth, packed);
     for (int64_t batch = 0; batch < x.dimension(0); ++batch) {
-      const ImageBlock<A, S> block{x.as<const S>() + (batch * groups + group) * in_part * w.input_size(), &w, w.pointwise(), zero};
+      const ImageBlock<A, S> block{x.as<const S>() + (batch * groups + group) * in_part * w.input_size(), &w, order, w.pointwise(), zero};
       gemm::multiply(call, out_part, pixels, depth, packed, y + (batch * groups + group) * out_part * pixels, pixels,
-                     bias ? bias + group * out_part : nullptr, packed + gemm::blocks_offset(out_part, depth), block);
+                     bias ? bias + group * out_part : nullptr, packed + gemm::blocks_offset(out_part, depth), block, order.at_once());
     }
   }
 }

@@ -38,9 +38,10 @@ void pack_rows(const Call& call, Load load, int64_t rows, int64_t depth, T* pack
   parallel(call, strips, math::greatest<int64_t>(1, grain_elements / (depth * tile_rows + 1)), [=](int64_t begin, int64_t end, uint32_t) {
     for (int64_t strip = begin; strip < end; ++strip) {
       T* to = packed + strip * tile_rows * depth;
-      for (int r = 0; r < tile_rows; ++r) {
-        const int64_t row = strip * tile_rows + r;
-        for (int64_t k = 0; k < depth; ++k) to[k * tile_rows + r] = row < rows ? load(row, k) : T(0);
+      const int count = int(math::least<int64_t>(tile_rows, rows - strip * tile_rows));
+      for (int64_t k = 0; k < depth; ++k, to += tile_rows) {
+        for (int r = 0; r < count; ++r) to[r] = load(strip * tile_rows + r, k);
+        for (int r = count; r < tile_rows; ++r) to[r] = T(0);
       }
     }
   });
@@ -86,10 +87,11 @@ void tile(int64_t depth, const T* __restrict a, const T* __restrict b, T* c, int
 
 // C[rows][columns] (row stride c_stride) = A B + bias per row (or nullptr). `packed` is from pack_rows. pack_block(first row of B, rows,
 // first column, columns, to) writes a block of B as strips of tile_columns columns, depth-major within a strip; columns beyond
-// the last may hold anything. `blocks` has packed_block_size floats for each worker.
+// the last may hold anything. `blocks` has packed_block_size floats for each worker. Each sum takes `at_once` products (at most block_depth) from
+// zero and adds them to the rest: rounding errors grow with the number of additions in a row.
 template <class T, class PackBlock>
 void multiply(const Call& call, int64_t rows, int64_t columns, int64_t depth, const T* packed, T* c, int64_t c_stride, const T* bias, T* blocks,
-              PackBlock&& pack_block) {
+              PackBlock&& pack_block, int64_t at_once = block_depth) {
   // Narrower blocks where there are few columns, so that every thread gets some.
   const int64_t width = math::least(block_columns, round_up(math::greatest<int64_t>(columns / 8, 1), tile_columns));
   const int64_t tasks = (columns + width - 1) / width;
@@ -97,8 +99,8 @@ void multiply(const Call& call, int64_t rows, int64_t columns, int64_t depth, co
     T* block = blocks + int64_t(worker) * packed_block_size;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first = task * width, count = math::least(width, columns - first);
-      for (int64_t k = 0; k < math::greatest<int64_t>(depth, 1); k += block_depth) {
-        const int64_t part = math::least(block_depth, depth - k);
+      for (int64_t k = 0; k < math::greatest<int64_t>(depth, 1); k += at_once) {
+        const int64_t part = math::least(at_once, depth - k);
         pack_block(k, part, first, count, block);
         for (int64_t row = 0; row < rows; row += tile_rows) {
           const T* a = packed + row * depth + k * tile_rows;
