@@ -209,6 +209,19 @@ nlohmann::ordered_json json_of(const std::vector<Tensor>& tensors) {
   return all;
 }
 
+// The model's own ends, with the shape that a task says.
+nlohmann::ordered_json ends(const Model& model, const std::vector<std::string>& names, std::vector<Tensor> Task::*list) {
+  auto all = nlohmann::ordered_json::array();
+  for (const std::string& name : names) {
+    nlohmann::ordered_json end = {{"name", name}};
+    for (const Task& task : model.tasks)
+      for (const Tensor& t : task.*list)
+        if (t.name == name && !t.shape.empty()) end["shape"] = t.shape;
+    all.push_back(end);
+  }
+  return all;
+}
+
 }  // namespace
 
 bool is_dxnn(std::string_view head) { return head.substr(0, 4) == "DXNN"; }
@@ -243,7 +256,14 @@ Model read_model(std::string_view bytes, const std::string& path) {
 std::string describe(const Model& model) {
   nlohmann::ordered_json json = {{"format", "DXNN"}, {"summary", nlohmann::ordered_json::array()}};
   json["container_version"] = model.version, json["compiler_version"] = model.compiler;
-  json["inputs"] = model.inputs, json["outputs"] = model.outputs;
+  json["runtime"] = "DEEPX", json["devices"] = {"M1A"};
+  json["inputs"] = ends(model, model.inputs, &Task::inputs), json["outputs"] = ends(model, model.outputs, &Task::outputs);
+  // What the host has to give: the compiler moves steps from picture to input into the NPU's program.
+  json["compiled_inputs"] = nlohmann::ordered_json::array();
+  for (const Task& t : model.tasks)
+    for (const Tensor& input : t.inputs)
+      if (std::find(model.inputs.begin(), model.inputs.end(), input.name) != model.inputs.end())
+        json["compiled_inputs"].push_back(json_of({input})[0]);
   json["tasks"] = nlohmann::ordered_json::array();
   const auto line = [&](const std::string& label, const std::string& text) {
     if (!text.empty()) json["summary"].push_back({label, text});

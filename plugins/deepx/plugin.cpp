@@ -1,7 +1,8 @@
-// The plugin's parts: an inspector.
+// The plugin's parts: the target and an inspector of .dxnn files.
 #include <lathe/mapped_file.hpp>
 #include <lathe/plugin.hpp>
 
+#include "backend.hpp"
 #include "file.hpp"
 
 namespace lathe::deepx {
@@ -20,4 +21,4 @@ class Inspector {
 }  // namespace lathe::deepx
 
 LATHE_PLUGIN("deepx", "1.0.0", "The Lathe authors", "Has DX-COM compile models for DEEPX's NPUs, and reads what it writes.",
-             lathe::sdk::InspectorPart<lathe::deepx::Inspector>)
+             lathe::sdk::BackendPart<lathe::deepx::Backend>, lathe::sdk::InspectorPart<lathe::deepx::Inspector>)

@@ -1,0 +1,136 @@
+"""Whole compiles for DEEPX with a stand-in for dxcom: from models to packages, and every way in which the tool can fail."""
+
+import json
+import os
+import pathlib
+import platform
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(os.environ["LATHE_SOURCE_DIR"]) / "tests" / "support"))
+from stand_in_compile import StandInTest  # noqa: E402
+
+# Class names that DX-COM prints, a word of our sentence for each, and the exit code.
+CLASSES = {
+    "NotSupportError": ("does not take something in the model", 3),
+    "ConfigFileError": ("cannot read the configuration", 5),
+    "ConfigInputError": ("another input in the model", 5),
+    "DatasetPathError": ("does not find the folder with calibration pictures", 1),
+    "NodeNotFoundError": ("does not find a node", 1),
+    "OSError": ("the system refuses", 1),
+    "UbuntuVersionError": ("distribution", 3),
+    "LDDVersionError": ("another C library", 3),
+    "RamSizeError": ("more memory than this machine has", 3),
+    "DiskSizeError": ("more room on the disk", 3),
+    "NotsupportedPaddingError": ("padding", 3),
+    "RequiredLibraryError": ("misses a library", 3),
+    "DataNotFoundError": ("no calibration pictures", 1),
+    "DataLoaderError": ("cannot make the model's input", 1),
+}
+
+
+class Deepx(StandInTest):
+    target = "deepx:m1a"
+    stand_in = pathlib.Path(__file__).parent / "stand_in.py"
+    executable = "dxcom"
+
+    def setUp(self):
+        if platform.machine() != "x86_64" or shutil.disk_usage("/tmp").free < 8 << 30:
+            self.skipTest("DX-COM wants an x86-64 machine with 8 GB of room, and the plugin holds it to that")
+        super().setUp()
+
+    def check(self, done, detector):
+        folder, description, artifact = self.package_of(done)
+        self.assertEqual(artifact.suffix, ".dxnn")
+        said = self.lathe_json("inspect", artifact)
+        self.assertEqual(said["format"], "DXNN")
+        self.assertEqual(any("_post." in p.name for p in folder.iterdir()), detector, sorted(p.name for p in folder.iterdir()))
+        # The compiled file takes bytes, height x width x channels, and normalises inside: the host must not do it again.
+        before = description["PRE_PROCESS"][0]
+        self.assertEqual(before.get("InputTensorLayout"), "NHWC")
+        self.assertEqual(before.get("InputRawDataType"), "DG_UINT8")
+        self.assertFalse(before.get("InputNormEn", False) or before.get("InputImgNormEn", False))
+        checked = self.lathe("zoo", self.out, "verify")
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        return folder, said
+
+    def test_small(self):
+        _, said = self.check(self.compile(self.small_model()), detector=False)
+        self.assertEqual(said["tasks"][0]["opt_level"], "1")
+
+    def test_yolov8n(self):
+        self.check(self.compile(self.shared("models", "pt", "yolov8n.pt")), detector=True)
+
+    def test_yolo11n_seg(self):
+        self.check(self.compile(self.shared("models", "pt", "yolo11n-seg.pt")), detector=True)
+
+    def test_yolov5n(self):
+        self.check(self.compile(self.shared("models", "pt", "yolov5n.pt")), detector=True)
+
+    def test_classifier(self):
+        self.check(self.compile(self.shared("models", "pt", "custom_yolov8n-cls_leaf_best.pt")), detector=False)
+
+    def test_every_error_class_becomes_a_sentence(self):
+        model = self.small_model()
+        for name, (words, code) in CLASSES.items():
+            with self.subTest(name):
+                self.assert_fails_saying(self.compile(model, behaviour="failure-" + name), code, words, "what the tool says")
+
+    def test_other_ends(self):
+        model = self.small_model()
+        for behaviour, code, words in (
+            ("exit0-failure", 1, "no calibration pictures"),
+            ("crash", 1, "DX-COM"),
+            ("killed", 1, "DX-COM"),
+            ("garbage", 1, "no DXNN file"),
+            ("truncated", 1, "damaged"),
+            ("other-model", 1, "compiled another model"),
+            ("wrong-version", 3, "has a version that does not serve"),
+        ):
+            with self.subTest(behaviour):
+                self.assert_fails_saying(self.compile(model, behaviour=behaviour), code, words)
+
+    def test_slow(self):
+        self.check(self.compile(self.small_model(), behaviour="slow"), detector=False)
+
+    def test_question(self):
+        self.assert_fails_saying(self.compile(self.small_model(), behaviour="prompt"), 1, "y/n")
+
+    def test_budget_ends_the_tool(self):
+        self.assert_fails_saying(self.compile(self.small_model(), "--max-time", "3", behaviour="hang-until-killed"), 6)
+
+    def test_checkpoint_goes_on(self):
+        done = self.compile(self.small_model(), "--option", "quant-diagnosis=true")
+        folder, _, artifact = self.package_of(done)
+        checkpoint = self.folder / "kept.qxnn"
+        checkpoint.write_bytes(artifact.with_suffix(".qxnn").read_bytes())
+        again = self.compile(self.small_model(), "--option", f"checkpoint={checkpoint}", "--option", "recalibration-method=iqr")
+        self.package_of(again)
+        self.assert_fails(self.compile(self.small_model(), "--option", "recalibration-method=iqr"), 2, "checkpoint")
+
+    def test_without_pictures(self):
+        self.assert_fails_saying(self.compile(self.small_model(), calibration=False), 2, "calibration")
+
+    def test_tool_is_absent(self):
+        self.tool.unlink()
+        self.environment["PATH"] = "/usr/bin:/bin"
+        self.environment["HOME"] = str(self.folder)
+        done = self.lathe("compile", self.small_model(), "--target", self.target, "-o", self.out, "--calibration", self.pictures)
+        self.assert_fails_saying(done, 3, "dx-com", "--emit bundle")
+
+    def test_bundle(self):
+        done = self.compile(self.small_model(), "--emit", "bundle")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        folder = pathlib.Path(done.stdout.splitlines()[-1])
+        self.assertTrue((folder / "run.sh").exists(), sorted(p.name for p in folder.iterdir()))
+        ran = __import__("subprocess").run(
+            [str(folder / "run.sh")], env={**self.environment, "DXCOM": str(self.tool)}, capture_output=True, text=True, timeout=100
+        )
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertTrue((folder / "out" / "model.dxnn").exists())
+        wrapped = self.lathe("package", folder / "out" / "model.dxnn", "--from", self.small_model(), "--target", self.target, "-o", self.out)
+        self.package_of(wrapped)
+
+
+unittest.main()
