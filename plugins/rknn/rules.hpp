@@ -1,0 +1,11 @@
+// What Rockchip's NPUs take of a graph, as data.
+#pragma once
+#include <lathe/operator_rules.hpp>
+#include <string_view>
+
+namespace lathe::rknn {
+
+// `device` is "RK3566", "RK3568" or "RK3588"; `quantised` whether it computes on int8 rather than float16.
+const sdk::OperatorRules& rules(std::string_view device, bool quantised);
+
+}  // namespace lathe::rknn
