@@ -78,6 +78,10 @@ std::string Inspector::inspect(const sdk::Host&, const std::string& path) {
   json["description_bytes"] = hef.description_bytes, json["configuration_bytes"] = hef.configuration_bytes;
   json["extensions"] = named(hef.extensions), json["optional_extensions"] = named(hef.optional_extensions);
   json["external_resources"] = hef.external_resources;
+  // What `lathe package` and `lathe zoo verify` hold against a model.
+  json["runtime"] = "HAILORT", json["devices"] = Json::array(), json["inputs"] = Json::array(), json["outputs"] = Json::array();
+  for (const char* device : {"HAILO8", "HAILO8L"})
+    if (runs_on(hef.architecture, device)) json["devices"].push_back(device);
   json["network_groups"] = Json::array();
   line("architecture", architecture_name(hef.architecture));
   line("compiler",
@@ -98,6 +102,8 @@ std::string Inspector::inspect(const sdk::Host&, const std::string& path) {
              (g.frames_per_second > 0 ? ", estimated " + number(g.frames_per_second) + " frames per second" : ""));
     for (const Stream& s : g.streams) {
       group[s.input ? "inputs" : "outputs"].push_back(described(s));
+      json[s.input ? "inputs" : "outputs"].push_back(
+          {{"name", s.name}, {"type", s.data_bytes == 2 ? "uint16" : "uint8"}, {"shape", {uint64_t{1}, s.height, s.width, s.features}}});
       line(s.input ? "input" : "output", shown(s));
     }
     for (const Suppression& s : g.suppressions) {
