@@ -161,6 +161,7 @@ Model read_model(std::string_view bytes, const std::string& path) {
 
 std::string describe(const Model& model) {
   nlohmann::ordered_json json = {{"format", "N2X"}, {"summary", nlohmann::ordered_json::array()}};
+  json["runtime"] = "N2X";
   json["name"] = model.name, json["version"] = model.version;
   json["inputs"] = json["outputs"] = nlohmann::ordered_json::array();
   std::string inputs, outputs, layers;

@@ -1,7 +1,8 @@
-// The plugin's parts: an inspector.
+// The plugin's parts: the target and an inspector of .n2x files.
 #include <lathe/mapped_file.hpp>
 #include <lathe/plugin.hpp>
 
+#include "backend.hpp"
 #include "file.hpp"
 
 namespace lathe::n2x {
@@ -19,4 +20,6 @@ class Inspector {
 }  // namespace
 }  // namespace lathe::n2x
 
-LATHE_PLUGIN("n2x", "1.0.0", "The Lathe authors", "Reads .n2x files of the N2X runtime.", lathe::sdk::InspectorPart<lathe::n2x::Inspector>)
+LATHE_PLUGIN("n2x", "1.0.0", "The Lathe authors",
+             "Packages .n2x files of DeGirum's N2X runtime, reads them, and drives a private compiler where one is given.",
+             lathe::sdk::BackendPart<lathe::n2x::Backend>, lathe::sdk::InspectorPart<lathe::n2x::Inspector>)

@@ -8,14 +8,12 @@ import json
 import os
 import pathlib
 import struct
-import subprocess
 import zlib
 
 import tiny_onnx
-from program import BUILD, LATHE, SOURCE, ProgramTest
+from program import SOURCE, ProgramTest
 
 SHARED = SOURCE.parent / "shared"
-DETECTOR_PARTS = ("_post",)
 
 
 def png(width, height, seed):
@@ -103,3 +101,14 @@ class StandInTest(ProgramTest):
     def assert_fails_saying(self, done, code, *words):
         self.assert_fails(done, code, *words)
         self.assertEqual([p.name for p in self.out.iterdir()] if self.out.exists() else [], [])
+
+    def verify_zoo(self):
+        checked = self.lathe("zoo", self.out, "verify")
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+
+    def wrap(self, artifact, model):
+        """`lathe package` of what a bundle's run.sh made elsewhere."""
+        wrapped = self.lathe("package", artifact, "--from", model, "--target", self.target, "-o", self.out)
+        found = self.package_of(wrapped)
+        self.verify_zoo()
+        return found

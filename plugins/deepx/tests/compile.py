@@ -1,10 +1,10 @@
 """Whole compiles for DEEPX with a stand-in for dxcom: from models to packages, and every way in which the tool can fail."""
 
-import json
 import os
 import pathlib
 import platform
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -51,8 +51,7 @@ class Deepx(StandInTest):
         self.assertEqual(before.get("InputTensorLayout"), "NHWC")
         self.assertEqual(before.get("InputRawDataType"), "DG_UINT8")
         self.assertFalse(before.get("InputNormEn", False) or before.get("InputImgNormEn", False))
-        checked = self.lathe("zoo", self.out, "verify")
-        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.verify_zoo()
         return folder, said
 
     def test_small(self):
@@ -124,13 +123,12 @@ class Deepx(StandInTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         folder = pathlib.Path(done.stdout.splitlines()[-1])
         self.assertTrue((folder / "run.sh").exists(), sorted(p.name for p in folder.iterdir()))
-        ran = __import__("subprocess").run(
+        ran = subprocess.run(
             [str(folder / "run.sh")], env={**self.environment, "DXCOM": str(self.tool)}, capture_output=True, text=True, timeout=100
         )
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         self.assertTrue((folder / "out" / "model.dxnn").exists())
-        wrapped = self.lathe("package", folder / "out" / "model.dxnn", "--from", self.small_model(), "--target", self.target, "-o", self.out)
-        self.package_of(wrapped)
+        self.wrap(folder / "out" / "model.dxnn", self.small_model())
 
 
 unittest.main()

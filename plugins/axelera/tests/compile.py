@@ -1,0 +1,130 @@
+"""Whole compiles for Axelera with a stand-in for axcompile: from models to packages, and every way in which the tool can fail."""
+
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import unittest
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(os.environ["LATHE_SOURCE_DIR"]) / "tests" / "support"))
+from stand_in_compile import StandInTest  # noqa: E402
+
+STATUSES = {
+    "INITIALIZE_CLI_ERROR": "does not take its arguments",
+    "ONNX_GRAPH_CLEANER_ERROR": "cleaning of the ONNX graph",
+    "QTOOLS_ERROR": "the quantiser fails",
+    "GRAPH_EXPORTER_ERROR": "cannot be handed to the code generator",
+    "TVM_FRONTEND_ERROR": "cannot read the quantised graph",
+    "TOP_LEVEL_QUANTIZE_ERROR": "quantising fails",
+    "LOWER_FRONTEND_ERROR": "its first step",
+    "FRONTEND_TO_MIDEND_ERROR": "between its first and second step",
+    "LOWER_MIDEND_ERROR": "its second step",
+    "MIDEND_TO_TIR_ERROR": "before kernels are made",
+    "LOWER_TIR_ERROR": "kernels cannot be made",
+    "TIR_TO_RUNTIME_ERROR": "the program cannot be written",
+    "TOP_LEVEL_LOWER_ERROR": "lowering fails",
+    "SOMETHING_NEW": "a status that is not known here: SOMETHING_NEW",
+}
+
+
+class Axelera(StandInTest):
+    target = "axelera:metis"
+    stand_in = pathlib.Path(__file__).parent / "stand_in.py"
+    executable = "axcompile"
+
+    def setUp(self):
+        if platform.machine() != "x86_64":
+            self.skipTest("axcompile wants an x86-64 machine, and the plugin holds it to that")
+        super().setUp()
+
+    def check(self, done, detector, suffix=".axm"):
+        folder, _, artifact = self.package_of(done)
+        self.assertEqual(artifact.suffix, suffix)
+        said = self.lathe_json("inspect", artifact)
+        self.assertIn("Axelera", said["format"])
+        self.assertEqual(any("_post." in p.name for p in folder.iterdir()), detector, sorted(p.name for p in folder.iterdir()))
+        self.verify_zoo()
+        return artifact, said
+
+    def test_small(self):
+        self.check(self.compile(self.small_model()), detector=False)
+
+    def test_folder(self):
+        artifact, said = self.check(self.compile(self.small_model(), "--option", "result=folder"), False, ".zip")
+        self.assertEqual(said["inputs"][0]["shape"], [1, 3, 64, 64])
+        self.assertEqual(said["compiled_inputs"][0]["shape"], [1, 64, 64, 4])
+        with zipfile.ZipFile(artifact) as packed:
+            self.assertIsNone(packed.testzip())
+            self.assertIn("compiled_model/kernel_function.c", packed.namelist())
+
+    def test_yolov8n(self):
+        self.check(self.compile(self.shared("models", "pt", "yolov8n.pt")), detector=True)
+
+    def test_yolo11n_seg(self):
+        self.check(self.compile(self.shared("models", "pt", "yolo11n-seg.pt")), detector=True)
+
+    def test_yolov5n(self):
+        self.check(self.compile(self.shared("models", "pt", "yolov5n.pt")), detector=True)
+
+    def test_classifier(self):
+        self.check(self.compile(self.shared("models", "pt", "custom_yolov8n-cls_leaf_best.pt")), detector=False)
+
+    def test_every_status_becomes_a_sentence(self):
+        model = self.small_model()
+        for status, words in STATUSES.items():
+            with self.subTest(status):
+                self.assert_fails_saying(self.compile(model, behaviour="failure-" + status), 1, words)
+
+    def test_other_ends(self):
+        model = self.small_model()
+        for behaviour, code, words, options in (
+            ("exit0-failure", 1, "kernels cannot be made", ()),
+            ("no-report", 1, "left no report", ()),
+            ("random", 1, "random numbers", ()),
+            ("missing-module", 3, "incomplete", ()),
+            ("crash", 1, "axcompile", ()),
+            ("killed", 1, "axcompile", ()),
+            ("no-axm", 1, "result=folder", ()),
+            ("garbage", 1, "no JSON", ("--option", "result=folder")),
+            ("other-model", 1, "compiled another model", ("--option", "result=folder")),
+        ):
+            with self.subTest(behaviour):
+                self.assert_fails_saying(self.compile(model, *options, behaviour=behaviour), code, words)
+
+    def test_slow(self):
+        self.check(self.compile(self.small_model(), behaviour="slow"), detector=False)
+
+    def test_question(self):
+        self.assert_fails_saying(self.compile(self.small_model(), behaviour="prompt"), 1, "y/n")
+
+    def test_small_pictures(self):
+        self.assert_fails_saying(self.compile(self.small_model(32)), 3, "smaller than 64x64", "32x32")
+
+    def test_without_pictures(self):
+        self.assert_fails_saying(self.compile(self.small_model(), calibration=False), 2, "calibration")
+
+    def test_tool_is_absent(self):
+        self.tool.unlink()
+        self.environment["PATH"] = "/usr/bin:/bin"
+        self.environment["HOME"] = str(self.folder)
+        done = self.lathe("compile", self.small_model(), "--target", self.target, "-o", self.out, "--calibration", self.pictures)
+        self.assert_fails_saying(done, 3, "axelera-devkit", "--emit bundle")
+
+    def test_wrong_options(self):
+        model = self.small_model()
+        self.assert_fails_saying(self.compile(model, "--option", "cores=5"), 2, "METIS has four")
+        self.assert_fails_saying(self.compile(model, "--option", "resources=0.3"), 2, "0.25")
+
+    def test_bundle(self):
+        done = self.compile(self.small_model(), "--emit", "bundle")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        folder = pathlib.Path(done.stdout.splitlines()[-1])
+        environment = {**self.environment, "AXCOMPILE": str(self.tool)}
+        ran = subprocess.run([str(folder / "run.sh")], env=environment, capture_output=True, text=True, timeout=100)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.wrap(folder / "model.axm", self.small_model())
+
+
+unittest.main()

@@ -1,0 +1,86 @@
+"""Compiles for N2X: the refusal without a compiler, a stand-in for a private one, and files made elsewhere."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(os.environ["LATHE_SOURCE_DIR"]) / "tests" / "support"))
+from stand_in_compile import StandInTest  # noqa: E402
+
+
+class N2x(StandInTest):
+    target = "n2x:cpu"
+    stand_in = pathlib.Path(__file__).parent / "stand_in.py"
+    executable = "private"
+
+    def setUp(self):
+        super().setUp()
+        self.environment.pop("N2X_COMPILER", None)
+
+    def check(self, done, detector, quantised):
+        folder, description, artifact = self.package_of(done)
+        self.assertEqual(artifact.suffix, ".n2x")
+        said = self.lathe_json("inspect", artifact)
+        self.assertEqual((said["format"], said["quantised"]), ("N2X", quantised))
+        self.assertIn("_quant_" if quantised else "_float_", folder.name)
+        self.assertEqual(any("_post." in p.name for p in folder.iterdir()), detector, sorted(p.name for p in folder.iterdir()))
+        self.verify_zoo()
+        return folder
+
+    def test_small(self):
+        self.check(self.compile(self.small_model(), "--precision", "quant"), False, True)
+        self.check(self.compile(self.small_model(), "--precision", "float", calibration=False), False, False)
+
+    def test_yolov8n(self):
+        self.check(self.compile(self.shared("models", "pt", "yolov8n.pt"), "--precision", "quant"), True, True)
+
+    def test_yolo11n_seg(self):
+        self.check(self.compile(self.shared("models", "pt", "yolo11n-seg.pt"), "--precision", "quant"), True, True)
+
+    def test_yolov5n(self):
+        self.check(self.compile(self.shared("models", "pt", "yolov5n.pt"), calibration=False), True, False)
+
+    def test_classifier(self):
+        self.check(self.compile(self.shared("models", "pt", "custom_yolov8n-cls_leaf_best.pt"), calibration=False), False, False)
+
+    def test_without_a_compiler(self):
+        done = self.lathe("compile", self.small_model(), "--target", "n2x:orca1", "-o", self.out)
+        self.assert_fails_saying(done, 3, "no compiler for N2X is public", "lathe package", "compiler=PATH")
+
+    def test_other_ends(self):
+        model = self.small_model()
+        for behaviour, words in (
+            ("failure", "this is what the compiler says"),
+            ("exit0-failure", "model.n2x"),
+            ("crash", "N2X compiler"),
+            ("killed", "N2X compiler"),
+            ("garbage", "no N2X file"),
+            ("truncated", "damaged"),
+            ("other-model", "compiled another model"),
+        ):
+            with self.subTest(behaviour):
+                self.assert_fails_saying(self.compile(model, behaviour=behaviour, calibration=False), 1, words)
+
+    def test_slow(self):
+        self.check(self.compile(self.small_model(), behaviour="slow", calibration=False), False, False)
+
+    def test_question(self):
+        self.assert_fails_saying(self.compile(self.small_model(), behaviour="prompt", calibration=False), 1, "y/n")
+
+    def test_mistakes_in_arguments(self):
+        done = self.compile(self.small_model(), "--option", "arguments={modle}", calibration=False)
+        self.assert_fails_saying(done, 2, "no such place: {modle}")
+
+    def test_bundle(self):
+        done = self.compile(self.small_model(), "--emit", "bundle", calibration=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        folder = pathlib.Path(done.stdout.splitlines()[-1])
+        environment = {**self.environment, "N2X_COMPILER": str(self.tool)}
+        ran = subprocess.run([str(folder / "run.sh")], env=environment, capture_output=True, text=True, timeout=100)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.wrap(folder / "model.n2x", self.small_model())
+
+
+unittest.main()
