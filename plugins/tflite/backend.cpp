@@ -35,13 +35,20 @@ sdk::BackendInfo Backend::info() {
   info.devices = {{"CPU", "any processor, by TensorFlow Lite's interpreter", {"float32", "float16", "int8", "mixed"}},
                   {"EDGETPU", "Google's Edge TPU, by its compiler edgetpu_compiler 16", {"int8"}}};
   info.emits = {"model"};
-  info.options = {{"weights",
-                   LATHE_OPTION_CHOICE,
-                   "auto",
-                   "How weights of floating point nodes are held: as the precision says, as float16, or as int8 with the input quantised as it runs.",
-                   {"auto", "float32", "float16", "dynamic-range"}},
-                  {"allow-cpu", LATHE_OPTION_INT, "0", "EDGETPU: how many operators may stay on the processor."},
-                  {"compiler", LATHE_OPTION_PATH, "", "EDGETPU: edgetpu_compiler, or the folder it lies in; looked for when empty."}};
+  info.options = {
+      {"weights",
+       LATHE_OPTION_CHOICE,
+       "auto",
+       "How weights of floating point nodes are held: as the precision says, as float16, or as int8 with the input quantised as it runs.",
+       {"auto", "float32", "float16", "dynamic-range"}},
+      {"borders",
+       LATHE_OPTION_CHOICE,
+       "auto",
+       "What inputs and outputs of quantised models are: as the model has them, float, or int8 where they are quantised right there. With other "
+       "types than the model's, compile with --verify off.",
+       {"auto", "float", "int8"}},
+      {"allow-cpu", LATHE_OPTION_INT, "0", "EDGETPU: how many operators may stay on the processor."},
+      {"compiler", LATHE_OPTION_PATH, "", "EDGETPU: edgetpu_compiler, or the folder it lies in; looked for when empty."}};
   return info;
 }
 
@@ -49,6 +56,8 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request) : ho
   const std::string_view weights = request.settings.text("weights");
   if (weights == "float16" || (weights == "auto" && request.precision == "float16")) settings_.weights = Weights::float16;
   if (weights == "dynamic-range") settings_.weights = Weights::int8;
+  const std::string_view borders = request.settings.text("borders");
+  settings_.borders = borders == "float" ? Borders::float32 : borders == "int8" ? Borders::int8 : Borders::as_they_are;
   edgetpu_ = request.device == "EDGETPU";
   settings_.static_shapes = settings_.integer_only = edgetpu_;
   compiler_ = request.settings.text("compiler");

@@ -32,7 +32,9 @@ int32_t Lowering::append(Lowering& other) {
 }
 
 int32_t Lowering::lower_body(const sdk::GraphView& body, std::span<const uint32_t> captured, const std::function<void(Lowering&)>& finish) {
-  Lowering inner(body, settings_);
+  LowerSettings settings = settings_;
+  settings.borders = Borders::as_they_are;  // a body's borders are not the model's
+  Lowering inner(body, settings);
   inner.main().name = origin_ + "/" + std::string(body.name());
   inner.read_values();
   std::vector<uint32_t> places(captured.size(), LATHE_NONE);

@@ -316,8 +316,33 @@ void Lowering::give_up(const sdk::NodeView& node, const std::string& reason) {
       define(id, new_tensor(values_[id].name, type(id), extents(id), values_[id].quantization), identity(rank(id)));
 }
 
+// A float input that is only quantised, and alike everywhere, taken in as integers already.
+bool Lowering::take_integer_input(uint32_t id) {
+  if (type(id) != Type::float32 || users_[id].empty() || is_output_[id]) return false;
+  const Quantization* q = nullptr;
+  for (const uint32_t user : users_[id]) {
+    const sdk::NodeView node = graph_.node(user);
+    if (!node.is("QuantizeLinear") || node.input(0) != id) return false;
+    const Value& to = values_[node.output(0)];
+    if (!to.quantization.present() || to.quantization.per_axis() || to.type != Type::int8 || (q && !(*q == to.quantization))) return false;
+    q = &to.quantization;
+  }
+  const int32_t tensor = add_input(values_[id].name, Type::int8, extents(id), *q);
+  for (const uint32_t user : users_[id]) {
+    define(graph_.node(user).output(0), tensor, identity(rank(id)));
+    absorb(user);
+  }
+  return true;
+}
+
 void Lowering::take_input(uint32_t id) {
   const Value& v = values_[id];
+  if (settings_.borders == Borders::int8 && take_integer_input(id)) return;
+  if (settings_.borders == Borders::float32 && v.quantization.present() && !v.quantization.per_axis()) {
+    const int32_t from = add_input(v.name, Type::float32, v.extents);
+    define(id, requantize(from, v.type, v.quantization), identity(rank(id)));
+    return;
+  }
   if (!v.shifted) {
     define(id, add_input(v.name, v.type, v.extents, v.quantization), identity(rank(id)));
     return;
@@ -356,12 +381,25 @@ void Lowering::lower_nodes() {
   origin_.clear();
 }
 
+// The 8-bit value that a float output is made of and nothing else.
+std::optional<uint32_t> Lowering::integers_behind(uint32_t output) const {
+  const uint32_t producer = graph_.value(output).producer();
+  if (producer == LATHE_NONE || !graph_.node(producer).is("DequantizeLinear")) return std::nullopt;
+  const uint32_t q = graph_.node(producer).input(0);
+  const Value& v = values_[q];
+  if (!v.quantization.present() || v.quantization.per_axis() || v.type != Type::int8 || v.constant) return std::nullopt;
+  return q;
+}
+
 void Lowering::finish_outputs() {
   std::vector<bool> taken(main().tensors.size() + graph_.outputs().size() * 8 + 64);
   for (const int32_t input : main().inputs) taken[static_cast<size_t>(input)] = true;
   for (const uint32_t id : graph_.outputs()) {
-    int32_t tensor = plain(id);
-    if (values_[id].shifted) {
+    const auto integers = settings_.borders == Borders::int8 ? integers_behind(id) : std::nullopt;
+    int32_t tensor = plain(integers.value_or(id));
+    if (settings_.borders == Borders::float32 && values_[id].quantization.present() && !values_[id].quantization.per_axis()) {
+      tensor = make("DEQUANTIZE", {tensor}, Type::float32, extents(id));
+    } else if (!integers && values_[id].shifted) {
       Quantization original = values_[id].quantization;
       for (int64_t& z : original.zero_points) z += 128;
       tensor = requantize(tensor, Type::uint8, original);

@@ -20,8 +20,12 @@ namespace lathe::tflite {
 
 enum class Weights { as_they_are, float16, int8 };
 
+// What inputs and outputs are where something quantised lies right behind or before them.
+enum class Borders { as_they_are, int8, float32 };
+
 struct LowerSettings {
   Weights weights = Weights::as_they_are;
+  Borders borders = Borders::as_they_are;
   bool static_shapes = false;  // refuse open dimensions
   bool integer_only = false;   // refuse nodes that stay in floating point
 };
@@ -157,6 +161,8 @@ class Lowering {
   void read_values();
   void read_inputs();
   void take_input(uint32_t id);
+  bool take_integer_input(uint32_t id);
+  std::optional<uint32_t> integers_behind(uint32_t output) const;
   int32_t append(Lowering& body);
   void find_quantization();
   void find_activations();

@@ -7,6 +7,39 @@
 namespace lathe::tflite {
 namespace {
 
+// One scale per output, which the runtime's FULLY_CONNECTED takes none of and its CONV_2D does: a convolution over one pixel per row.
+int32_t by_convolution(Lowering& l, const Work& w, int32_t x, int32_t by, const std::vector<float>& bias, int32_t out) {
+  const Quantization q = l.quantization_of(by);
+  const Extents weights = l.extents_of(by);
+  const int64_t outputs = weights[0], inner = weights[1];
+  Tensor kernel = l.main().tensors[static_cast<size_t>(by)];
+  kernel.name += "_pixel";
+  kernel.shape = {static_cast<int32_t>(outputs), 1, 1, static_cast<int32_t>(inner)};
+  l.main().tensors.push_back(std::move(kernel));
+  const auto pixel = static_cast<int32_t>(l.main().tensors.size() - 1);
+  const float in = l.value(w.in(0)).quantization.scales[0];
+  Quantization of_bias;
+  std::vector<int32_t> elements(static_cast<size_t>(outputs));
+  for (size_t i = 0; i < elements.size(); ++i) {
+    of_bias.scales.push_back(in * q.scales[i]);
+    of_bias.zero_points.push_back(0);
+    const double value = bias.empty() ? 0 : std::nearbyint(bias[i] / of_bias.scales[i]);
+    if (!(std::fabs(value) <= 2147483647.0)) l.refuse("its quantised bias does not fit 32 bits");
+    elements[i] = static_cast<int32_t>(value);
+  }
+  const int32_t add = l.constant<int32_t>(Type::int32, {outputs}, std::move(elements), of_bias, "bias");
+  int64_t rows = 1;
+  const Extents from = l.extents_of(x);
+  for (size_t i = 0; i + 1 < from.size(); ++i) rows = rows < 0 || from[i] < 0 ? -1 : rows * from[i];
+  const int32_t pixels = l.make("CONV_2D", {l.reshape(x, {rows, 1, 1, inner}), pixel, add}, l.type_of(out), {rows, 1, 1, outputs},
+                                {{"padding", 1, {}}, {"stride_h", 1, {}}, {"stride_w", 1, {}}, {"activation", static_cast<double>(w.activation), {}}},
+                                l.quantization_of(out));
+  const Extents to = l.extents_of(out);
+  const std::vector<int32_t> shape(to.begin(), to.end());
+  l.emit("RESHAPE", {pixels, l.ints(shape)}, {out}).options = {{"new_shape", 0, shape}};
+  return out;
+}
+
 // [.., K] times [K, N] held as [N, K], plus a bias of N.
 int32_t fully_connected(Lowering& l, const Work& w, int32_t x, uint32_t weights, bool outputs_first, std::optional<std::vector<float>> bias,
                         int32_t out) {
@@ -15,11 +48,14 @@ int32_t fully_connected(Lowering& l, const Work& w, int32_t x, uint32_t weights,
   const int axis = outputs_first ? 0 : 1;
   const Quantization& q = l.value(weights).quantization;
   if (w.quantized && q.per_axis() && q.axis != axis) l.refuse("its weights are quantised along another axis than that of the outputs");
-  if (w.quantized && q.per_axis()) l.refuse("the runtime's FULLY_CONNECTED takes one scale for all weights");
   if (w.quantized && l.type(weights) == Type::int8)
     for (const int64_t z : q.zero_points)
       if (z != 0) l.refuse("its int8 weights have a zero point other than 0, which the format's kernels do not take");
   const int32_t by = l.in_order(weights, outputs_first ? Order{0, 1} : Order{1, 0});
+  const Extents made = l.extents_of(out);
+  const auto open = std::count_if(made.begin(), made.end(), [](int64_t d) { return d < 0; });
+  if (w.quantized && q.per_axis() && open < 2) return by_convolution(l, w, x, by, bias ? *bias : std::vector<float>(), out);
+  if (w.quantized && q.per_axis()) l.refuse("the runtime's FULLY_CONNECTED takes one scale for all weights, and more than one dimension is open");
   int32_t add = -1;
   if (w.quantized) {
     const float scale = l.value(w.in(0)).quantization.scales[0] * q.scales[0];
