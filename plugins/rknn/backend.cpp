@@ -1,6 +1,7 @@
 #include "backend.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <lathe/calibration_files.hpp>
@@ -37,6 +38,12 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text;
   for (const int64_t extent : shape) text += (text.empty() ? "" : "x") + std::to_string(extent);
   return text;
+}
+
+// 1 / scale, which was rounded to float32, as the whole number it mostly was.
+double reciprocal(float scale) {
+  const double exact = 1.0 / static_cast<double>(scale), whole = std::round(exact * 1000) / 1000;
+  return std::fabs(whole - exact) <= 1e-6 * std::fabs(exact) ? whole : exact;
 }
 
 // The toolkit takes a list file whose lines end at blanks, so its folder's path must have none.
@@ -142,7 +149,7 @@ sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& f
     const size_t channels = input.shape.size() > 1 ? static_cast<size_t>(std::min<int64_t>(input.shape[1], 4)) : 1;
     std::vector<double> mean(channels, 0), spread(channels, 1);
     if (takes_pixels() && preprocessing_->input == i)
-      for (size_t c = 0; c < channels; ++c) mean[c] = preprocessing_->mean[c], spread[c] = 1.0 / preprocessing_->scale[c];
+      for (size_t c = 0; c < channels; ++c) mean[c] = preprocessing_->mean[c], spread[c] = reciprocal(preprocessing_->scale[c]);
     order.mean.push_back(std::move(mean)), order.spread.push_back(std::move(spread));
   }
   for (const Border& output : expected.outputs) order.outputs.push_back(output.name);

@@ -78,7 +78,7 @@ def models(bench):
     shared = bench.given.shared
     for name, more, stages, outputs in (('yolov8n.pt', ('--precision', 'int8', '--calibration', bench.pictures), 2, 6),
                                         ('yolo11n-seg.pt', ('--precision', 'int8', '--calibration', bench.pictures), 2, 10),
-                                        ('yolov5n.pt', (), 2, 3),
+                                        ('yolov5n.pt', (), 2, 6),
                                         ('custom_yolov8n-cls_leaf_best.pt', (), 1, 1)):
         model = os.path.join(shared, 'models/pt', name)
         if not os.path.exists(model):
