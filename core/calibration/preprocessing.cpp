@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "core/base/diagnostic.hpp"
+#include "core/calibration/input_normalisation.hpp"
 #include "lathe/kernels/types.hpp"
 
 namespace lathe {
@@ -82,7 +83,17 @@ std::optional<Preprocessing> preprocessing_of(const Graph& graph, const Preproce
   if (options.padding > 255) refuse("the padding " + std::to_string(options.padding) + " is no pixel's value", "--padding 0 to 255");
   if (options.padding >= 0) p.padding = static_cast<uint8_t>(options.padding);
   if (p.type != DataType::uint8) p.scale.fill(1.0f / 255);
-  if (holds("input", "normalised")) {
+  const std::optional<InputNormalisation> inside = normalisation_inside(graph, p.input, p.layout);
+  if (inside) {
+    p.inside = inside->nodes;
+    if (inside->takes_pixels()) p.scale.fill(1);
+    const auto differs = [](const std::vector<float>& given, float usual) {
+      return std::any_of(given.begin(), given.end(), [&](float x) { return std::fabs(x - usual) > 1e-6f * std::max(1.0f, std::fabs(usual)); });
+    };
+    if (differs(options.mean, 0) || differs(options.scale, p.type == DataType::uint8 ? 1 : p.scale[0]))
+      refuse("the model normalises its input '" + p.input + "' itself, by " + inside->nodes + ", so --mean and --scale would do it twice",
+             "leave them out, or export the model without these nodes");
+  } else if (holds("input", "normalised")) {
     p.mean = ordered(imagenet_mean, p.bgr), p.scale = ordered(imagenet_deviation, p.bgr);
     for (float& x : p.scale) x = 1 / x;
   }
@@ -157,7 +168,8 @@ std::string describe(const Preprocessing& p) {
   text += " " + size(p.layout.width) + "x" + size(p.layout.height);
   if (p.fit == Fit::letterbox) text += " padding " + std::to_string(p.padding);
   text += p.layout.channels == 1 ? ", grey" : p.bgr ? ", BGR" : ", RGB";
-  return text + ", mean " + list(p.mean, p.layout.channels) + ", scale " + list(p.scale, p.layout.channels);
+  return text + ", mean " + list(p.mean, p.layout.channels) + ", scale " + list(p.scale, p.layout.channels) +
+         (p.inside.empty() ? "" : ", and the model's own " + p.inside);
 }
 
 }  // namespace lathe

@@ -32,6 +32,7 @@ struct Preprocessing {
   bool bgr = false;                        // blue first
   std::array<float, 4> mean{0, 0, 0, 0};   // in pixels
   std::array<float, 4> scale{1, 1, 1, 1};  // per pixel
+  std::string inside;                      // the model's own first nodes, where they normalise what comes in: "'sub' (Sub), 'div' (Div)"
 
   // What the values of channel c lie between.
   float lowest(size_t c) const { return (0 - mean[c]) * scale[c]; }
@@ -42,8 +43,9 @@ struct Preprocessing {
 inline constexpr std::array<float, 3> imagenet_mean = {123.675f, 116.28f, 103.53f}, imagenet_deviation = {58.395f, 57.12f, 57.375f};
 
 // Of the first input that can hold a picture; nothing when there is none. From the properties "task" (classifiers see the middle), "fit" and
-// "input", and from the input's type: floats are 0..1, bytes are pixels. Throws Error(usage) for options that make no sense, and when options are
-// given and no input holds a picture.
+// "input", and from the input's type: floats are 0..1, bytes are pixels. Where the model begins with a scale or a mean of its own, the contract
+// has none: floats are 0..1, or pixels when the model's scale takes those. Throws Error(usage) for options that make no sense or would normalise what
+// the model normalises itself, and when options are given and no input holds a picture.
 std::optional<Preprocessing> preprocessing_of(const Graph& graph, const PreprocessingOptions& options = {});
 
 // The picture in the input's size (`width` and `height` where the layout leaves them open), its channels in the contract's order, before mean and

@@ -282,6 +282,13 @@ class Compilation {
   // How pictures become the input, and the data to calibrate with, held against what the targets want.
   void open_calibration(const Graph& graph) {
     preprocessing_ = preprocessing_of(graph, job_.preprocessing);
+    if (preprocessing_ && !preprocessing_->inside.empty()) {
+      Diagnostic d;
+      d.severity = Severity::note;
+      d.text = "the model normalises its input '" + preprocessing_->input + "' itself, by " + preprocessing_->inside + "; it is given pictures as " +
+               (preprocessing_->scale[0] == 1 ? "pixels of 0 to 255" : "numbers of 0 to 1");
+      channel_.say(d);
+    }
     CalibrationNeed need;
     for (const ResolvedTarget& target : targets_) {
       if (!calibrates(target, graph)) continue;
