@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace lathe {
 namespace {
 
-const std::vector<std::string> kinds = {"backend", "frontend", "operator", "pass"};
+const std::vector<std::string> kinds = {"backend", "frontend", "operator", "pass", "tool"};
 
 std::string replace_all(std::string text, const std::string& what, const std::string& with) {
   for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) text.replace(at, what.size(), with);
@@ -30,7 +30,7 @@ std::vector<std::string> write_template(const std::string& kind, const std::stri
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
     Diagnostic d;
     d.text = "there is no template of kind '" + kind + "'" + did_you_mean(kind, kinds);
-    d.expected = "backend, frontend, operator or pass";
+    d.expected = "backend, frontend, operator, pass or tool (a backend that drives a command-line compiler)";
     throw Error(Code::usage, d);
   }
   const bool valid = !name.empty() && std::islower(static_cast<unsigned char>(name[0])) &&

@@ -17,7 +17,7 @@ endfunction()
 run(0 ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/lathe)
 set(lathe ${WORK}/lathe/bin/lathe)
 
-foreach(kind backend frontend operator pass)
+foreach(kind backend frontend operator pass tool)
   run(0 ${lathe} plugin new --kind ${kind} --name my_${kind})
   run(0 ${CMAKE_COMMAND} -S my_${kind} -B ${kind} -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_PREFIX_PATH=${WORK}/lathe
     "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Werror")
@@ -93,4 +93,48 @@ if(EXISTS ${WORK}/lathe/lib/lathe/plugins/llvm_cpu.so AND EXISTS ${WORK}/lathe/l
   run(0 ${lathe} verify my_operator/example.onnx ${package} --plugin operator)
 else()
   message(STATUS "skipped: compiling a model with the template's operators; llvm_cpu or onnx was not built")
+endif()
+
+# A backend that drives a tool: absent, bundled, at work, failing. A shell script stands in for the tool, in a folder with a blank in its name.
+run(0 bash -c "cat my_tool/* | wc -l")
+string(STRIP "${output}" count)
+if(NOT count LESS 200)
+  message(FATAL_ERROR "the template of a tool-driven backend has ${count} lines in all; it should stay below 200")
+endif()
+if(EXISTS ${WORK}/lathe/lib/lathe/plugins/onnx.so)
+  file(WRITE "${WORK}/to ols/examplec" [=[#!/bin/sh
+if [ "$1" = --version ]; then echo "examplec ${EXAMPLE_VERSION:-1.4}"; exit 0; fi
+[ "$*" = "compile model.onnx --calibration calibration.npy --output model.extl" ] && [ -s model.onnx ] && [ -s calibration.npy ] || exit 9
+[ -z "$EXAMPLE_FULL" ] || { echo "E17: 3 MiB too much"; exit 0; }
+echo "progress 50%"
+printf 'EXTL made\n' > model.extl
+echo compiled
+]=])
+  file(CHMOD "${WORK}/to ols/examplec" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  file(WRITE ${WORK}/chain.tiny "tiny 1\ninput x 1 3\nrelu y x\noutput y\n")
+  set(compile ${lathe} compile chain.tiny --plugin frontend --plugin tool --target my_tool --calibration random:8)
+  run(3 ${compile} -o absent)
+  foreach(part "Example Compiler is not installed" "It comes with the Example SDK" "--emit bundle" "EXAMPLE_COMPILER")
+    if(NOT output MATCHES "${part}")
+      message(FATAL_ERROR "without the tool '${part}' is not said:\n${output}")
+    endif()
+  endforeach()
+  run(0 ${compile} -o bundled --emit bundle)
+  file(GLOB script ${WORK}/bundled/*/run.sh)
+  set(ENV{EXAMPLE_COMPILER} "${WORK}/to ols")
+  run(0 ${script})
+  run(0 ${compile} -o made)
+  file(GLOB artifact ${WORK}/made/*/*.extl)
+  run(0 ${lathe} inspect ${artifact} --plugin tool)
+  set(ENV{EXAMPLE_FULL} 1)
+  run(3 ${compile} -o full)
+  if(NOT output MATCHES "the model does not fit the chip: 3 MiB too much")
+    message(FATAL_ERROR "the tool's failure behind an exit code of 0 went by:\n${output}")
+  endif()
+  run(3 ${script})
+  unset(ENV{EXAMPLE_FULL})
+  set(ENV{EXAMPLE_VERSION} 2.0)
+  run(3 ${compile} -o version)
+else()
+  message(STATUS "skipped: a backend that drives a tool; onnx was not built")
 endif()
