@@ -1,10 +1,8 @@
-// Holding nodes against a table, and finding the part of a graph that a device compiles.
+// Holding nodes against a table.
 #include "lathe/operator_rules.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <numeric>
 
 namespace lathe::sdk {
 namespace {
@@ -54,20 +52,6 @@ std::string first_outside(const OperatorRules& rules, const NodeView& node, cons
   return {};
 }
 
-// Sets that are joined step by step.
-class Sets {
- public:
-  explicit Sets(size_t count) : parents_(count) { std::iota(parents_.begin(), parents_.end(), size_t{0}); }
-  size_t find(size_t i) {
-    while (parents_[i] != i) i = parents_[i] = parents_[parents_[i]];
-    return i;
-  }
-  void join(size_t a, size_t b) { parents_[find(a)] = find(b); }
-
- private:
-  std::vector<size_t> parents_;
-};
-
 }  // namespace
 
 std::string objection(const OperatorRules& rules, const GraphView& graph, const NodeView& node) {
@@ -86,55 +70,7 @@ std::vector<std::string> objections(const OperatorRules& rules, const GraphView&
   std::vector<std::string> all;
   all.reserve(graph.node_count());
   for (const NodeView node : graph.nodes()) all.push_back(objection(rules, graph, node));
-  keep_largest_part(rules.device, graph, all);
   return all;
-}
-
-void keep_largest_part(std::string_view device, const GraphView& graph, std::vector<std::string>& objections) {
-  const size_t count = graph.node_count();
-  // A node's level is how often a path to it goes from a refused node to a taken one: no path leaves a level and comes back to it, so what is
-  // connected inside a level is convex.
-  std::vector<size_t> level(count, 0);
-  std::vector<uint32_t> between(count, LATHE_NONE);  // a refused node before it
-  Sets sets(count);
-  for (const NodeView node : graph.nodes()) {
-    const size_t i = node.index();
-    for (const uint32_t value : node.inputs()) {
-      const uint32_t from = value == LATHE_NONE ? LATHE_NONE : graph.value(value).producer();
-      if (from == LATHE_NONE) continue;
-      const bool back = !objections[from].empty() && objections[i].empty();
-      const size_t reached = level[from] + (back ? 1 : 0);
-      if (reached > level[i]) level[i] = reached, between[i] = objections[from].empty() ? between[from] : from;
-    }
-    if (!objections[i].empty()) continue;
-    for (const uint32_t value : node.inputs()) {
-      const uint32_t from = value == LATHE_NONE ? LATHE_NONE : graph.value(value).producer();
-      if (from != LATHE_NONE && objections[from].empty() && level[from] == level[i]) sets.join(from, i);
-    }
-  }
-  std::map<size_t, size_t> sizes;  // taken nodes by set
-  size_t best = 0, best_size = 0;
-  for (size_t i = 0; i < count; ++i)
-    if (objections[i].empty() && ++sizes[sets.find(i)] > best_size) best = sets.find(i), best_size = sizes[best];
-  if (best_size == 0) return;
-  // Refused nodes with an edge into the part or out of it say where it ends.
-  const std::vector<std::string> own = objections;
-  size_t part_level = 0;
-  std::string end;
-  for (size_t i = 0; i < count; ++i) {
-    if (own[i].empty() && sets.find(i) == best) part_level = level[i];
-    if (own[i].empty() || !end.empty()) continue;
-    for (const uint32_t value : graph.node(static_cast<uint32_t>(i)).inputs()) {
-      const uint32_t from = value == LATHE_NONE ? LATHE_NONE : graph.value(value).producer();
-      if (from != LATHE_NONE && own[from].empty() && sets.find(from) == best) end = graph.node(static_cast<uint32_t>(i)).name();
-    }
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (!own[i].empty() || sets.find(i) == best) continue;
-    std::string name = level[i] > part_level && between[i] != LATHE_NONE ? std::string(graph.node(between[i]).name()) : end;
-    objections[i] = std::string(device) + " compiles one connected part of a model, and this node lies outside it" +
-                    (name.empty() ? std::string() : ", with '" + name + "' in between");
-  }
 }
 
 }  // namespace lathe::sdk

@@ -1,5 +1,5 @@
-// lathe/operator_rules.hpp - what a device takes, as data: a table of operators with limits on their attributes, and the one connected part of
-// a graph that such a device compiles. For claim() of plugins whose vendor publishes such a table. Link Lathe::toolchain.
+// lathe/operator_rules.hpp - what a device takes, as data: a table of operators with limits on their attributes. For claim() of plugins whose
+// vendor publishes such a table. Link Lathe::toolchain.
 //
 //   const std::vector<std::string> reasons = objections(rules, graph);
 //   for (const NodeView node : graph.nodes()) reasons[node.index()].empty() ? verdicts.take(node) : verdicts.refuse(node, reasons[node.index()]);
@@ -50,11 +50,8 @@ struct OperatorRules {
 // What is against one node, whatever stands around it.
 std::string objection(const OperatorRules& rules, const GraphView& graph, const NodeView& node);
 
-// Element i: what is against node i. Of the nodes that the table takes, those of one part alone stay without objection: the connected, convex part
-// with the most nodes. The others' sentence names a node in between.
+// Element i: what is against node i. Which of the rest are compiled together is not judged here: a target whose rest stays on the host gets one
+// connected part.
 std::vector<std::string> objections(const OperatorRules& rules, const GraphView& graph);
-
-// The second half alone, for plugins with a judgement of their own: every node but those of the largest part gets a sentence.
-void keep_largest_part(std::string_view device, const GraphView& graph, std::vector<std::string>& objections);
 
 }  // namespace lathe::sdk
