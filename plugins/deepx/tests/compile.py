@@ -9,6 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(os.environ["LATHE_SOURCE_DIR"]) / "tests" / "support"))
+import tiny_onnx  # noqa: E402
 from stand_in_compile import StandInTest  # noqa: E402
 
 # Class names that DX-COM prints, a word of our sentence for each, and the exit code.
@@ -92,6 +93,20 @@ class Deepx(StandInTest):
 
     def test_slow(self):
         self.check(self.compile(self.small_model(), behaviour="slow"), detector=False)
+
+    def test_slow_activation(self):
+        model = self.write(
+            "prelu.onnx",
+            tiny_onnx.model(
+                [tiny_onnx.node("PRelu", ["images", "slope"], ["y"], "the_slow_one")],
+                [tiny_onnx.value_info("images", [1, 3, 64, 64])],
+                [tiny_onnx.value_info("y", [1, 3, 64, 64])],
+                [tiny_onnx.tensor("slope", [3, 1, 1], [0.1, 0.2, 0.3])],
+            ),
+        )
+        done = self.compile(model)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("PRelu is slow on this NPU; LeakyRelu or Relu are not: the_slow_one", done.stderr)
 
     def test_question(self):
         self.assert_fails_saying(self.compile(self.small_model(), behaviour="prompt"), 1, "y/n")
