@@ -188,7 +188,7 @@ uint32_t Raising::constant_in_order(int32_t index, const Order& order) {
 
 Order Raising::order_of(int32_t index, const Order& wish) const {
   const auto known = stored_.find(index);
-  if (known != stored_.end() && !tensor(index).constant) return known->second.front().order;
+  if (known != stored_.end() && !known->second.empty() && !tensor(index).constant) return known->second.front().order;
   if (tensor(index).constant && wish.size() == rank(index)) return wish;
   return identity(rank(index));
 }

@@ -20,6 +20,15 @@ def worst(expected, found, boxes_axis=None, boxes=4):
     return off
 
 
+def missing_rows(expected, found, pixels=0.1, score=1e-4):
+    """The share of rows x1 y1 x2 y2 score class that have no like."""
+    missing = 0
+    for row in expected:
+        like = (np.abs(found[:, :4] - row[:4]).max(1) <= pixels) & (np.abs(found[:, 4] - row[4]) <= score) & (found[:, 5] == row[5])
+        missing += not like.any()
+    return missing / len(expected)
+
+
 def cosine(a, b):
     a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))

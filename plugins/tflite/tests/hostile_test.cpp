@@ -87,6 +87,17 @@ TEST_CASE("a field that is wrong is refused with a sentence that names it") {
   CHECK(says(refusal([&](Model& m) { op_of(m, 5).inputs.resize(2); }), ""));
 }
 
+TEST_CASE("a second output of an operator that has one, read twice") {
+  CHECK(says(refusal([](Model& m) {
+               Subgraph& g = m.subgraphs[0];
+               for (const char* name : {"nobody's", "p", "q"}) g.tensors.push_back(tensor(name, Type::float32, {1, 3}));
+               g.operators[3].outputs.push_back(15);
+               g.operators.push_back(operation("ADD", {15, 9}, {16}));
+               g.operators.push_back(operation("ADD", {15, 16}, {17}));
+             }),
+             "nothing makes"));
+}
+
 TEST_CASE("every truncation and every byte in turn") {
   const std::string bytes = write_model(sample());
   for (size_t size = 0; size < bytes.size(); size += 3) CHECK_NOTHROW(takes(bytes.substr(0, size)));
