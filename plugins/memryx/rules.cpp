@@ -53,7 +53,6 @@ std::vector<std::string> objections(const sdk::GraphView& graph) {
                 "give the model in floating point; the MX3 needs no calibration data");
     all.push_back(objection(graph, node));
   }
-  sdk::keep_largest_part("the MX3", graph, all);
   return all;
 }
 
