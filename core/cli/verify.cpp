@@ -93,7 +93,7 @@ int verify(Context& context, const Arguments& a) {
   Graph graph = import_like(*plugins, a.model, *artifact);
   if (std::string reason = unpredictable(graph); !reason.empty()) throw Error(Code::unsupported, reason, "give it a seed to compare its numbers");
   Limits limits = limits_for("float32", graph);
-  if (a.relative || a.absolute) limits = {a.relative.value_or(Limits{}.relative), a.absolute.value_or(Limits{}.absolute)};
+  if (a.relative || a.absolute) limits = {a.relative.value_or(Limits{}.relative), a.absolute.value_or(Limits{}.absolute), 0, false};
   doing("running '" + a.artifact + "'");
   Verification v =
       a.inputs.empty() ? verify_artifact(graph, *artifact, limits, a.full, threads) : verify_on_files(*plugins, graph, *artifact, a, limits, threads);
@@ -107,15 +107,14 @@ int verify(Context& context, const Arguments& a) {
       std::snprintf(s, sizeof s, "%.3g", x);
       return std::string(s);
     };
-    double limit = limits.absolute + limits.relative * o.largest;
     outputs.push_back({{"name", o.name},
                        {"agrees", o.agrees},
                        {"largest", number(o.largest)},
                        {"difference", number(o.difference)},
-                       {"limit", limit},
+                       {"limit", o.allowed},
                        {"place", o.place},
                        {"problem", o.problem}});
-    table.push_back({o.name, text(o.largest), text(o.difference), text(limit), o.place, o.agrees ? "agrees" : "DISAGREES"});
+    table.push_back({o.name, text(o.largest), text(o.difference), text(o.allowed), o.place, o.agrees ? "agrees" : "DISAGREES"});
   }
   bool agrees = v.state == Verification::State::agrees;
   std::vector<Diagnostic> problems = describe_disagreement(v);

@@ -143,6 +143,12 @@ std::string describe(const Tensor& tensor) {
   return text + "]";
 }
 
+std::string shown(double x) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.3g", x);
+  return text;
+}
+
 // NaN when either is zero everywhere or holds a NaN.
 double cosine_of(const std::vector<double>& a, const std::vector<double>& b) {
   double ab = 0, aa = 0, bb = 0;
@@ -200,6 +206,7 @@ OutputComparison compare_outputs(const std::string& name, const Tensor& referenc
   for (double v : r)
     if (std::isfinite(v)) c.largest = std::max(c.largest, std::fabs(v));
   double limit = real ? limits.absolute + limits.relative * c.largest : 0;
+  c.allowed = limit;
   double worst = -1;
   for (size_t i = 0; i < r.size(); ++i) {
     double difference = std::fabs(x[i] - r[i]);
@@ -228,6 +235,33 @@ OutputComparison compare_outputs(const std::string& name, const Tensor& referenc
   }
   return c;
 }
+
+namespace {
+
+// Judges an output that is beyond the limits by what rounding alone moves: `moved` are other runs of the reference.
+void judge_by_rounding(OutputComparison& c, const Tensor& reference, const Tensor& found, std::span<const Tensor* const> moved) {
+  constexpr double times = 3;
+  const std::vector<double> r = numbers(reference), x = numbers(found);
+  const auto root_mean_square = [&](const std::vector<double>& other) {
+    double squares = 0;
+    for (size_t i = 0; i < r.size(); ++i)
+      if (other[i] != r[i]) squares += (other[i] - r[i]) * (other[i] - r[i]);
+    return std::sqrt(squares / double(r.size()));
+  };
+  double usual = 0;
+  for (const Tensor* tensor : moved) {
+    const std::vector<double> m = numbers(*tensor);
+    if (m.size() != r.size()) return;
+    for (size_t i = 0; i < r.size(); ++i)
+      if (std::isfinite(m[i]) && std::isfinite(r[i])) c.rounding = std::max(c.rounding, std::fabs(m[i] - r[i]));
+    usual = std::max(usual, root_mean_square(m));
+  }
+  if (!std::isfinite(usual) || !std::isfinite(c.difference)) return;
+  c.allowed = std::max(c.allowed, times * c.rounding);
+  c.agrees = c.difference <= c.allowed && root_mean_square(x) <= times * usual;
+}
+
+}  // namespace
 
 OutputComparison compare_outputs(const std::string& name, const Datum& reference, const Datum& found, const Limits& limits) {
   if (reference.is_tensor() && found.is_tensor()) return compare_outputs(name, reference.tensor, found.tensor, limits);
@@ -335,6 +369,7 @@ Verification compare_on(const Graph& graph, Executable& artifact, const NamedDat
   std::vector<Datum> outputs = artifact.run(ordered);
   Verification verification;
   verification.limits = limits, verification.inputs = 1, verification.state = Verification::State::agrees;
+  std::vector<NamedData> moved;  // other runs of the reference, made where one is wanted
   for (ValueId id : graph.outputs) {
     const std::string& name = graph.value(id).name;
     size_t at = 0;
@@ -343,7 +378,17 @@ Verification compare_on(const Graph& graph, Executable& artifact, const NamedDat
     if (at >= outputs.size()) {
       c.name = name, c.agrees = false, c.problem = "the artifact has no such output";
     } else {
-      c = compare_outputs(name, expected.at(name), outputs[at], limits);
+      const Datum &wanted = expected.at(name), &found = outputs[at];
+      c = compare_outputs(name, wanted, found, limits);
+      const bool by_value = limits.rounding && limits.cosine <= 0 && wanted.is_tensor() && wanted.tensor.type == DataType::float32;
+      if (!c.agrees && c.problem.empty() && by_value) {
+        for (uint64_t seed = 1; moved.size() < 2; ++seed) {
+          options.moved_sums = seed;
+          moved.push_back(run_reference(graph, inputs, options));
+        }
+        const Tensor* const tensors[] = {&moved[0].at(name).tensor, &moved[1].at(name).tensor};
+        judge_by_rounding(c, wanted.tensor, found.tensor, tensors);
+      }
     }
     if (!c.agrees) verification.state = Verification::State::disagrees;
     verification.outputs.push_back(std::move(c));
@@ -365,6 +410,21 @@ std::optional<TensorRange> range_of(const Tensor& tensor) {
   return range;
 }
 
+std::vector<Diagnostic> describe_rounding(const Verification& verification) {
+  std::vector<Diagnostic> list;
+  for (const OutputComparison& o : verification.outputs) {
+    if (!o.agrees || o.rounding <= 0) continue;
+    Diagnostic d;
+    d.severity = Severity::note;
+    d.location = o.name;
+    d.text = "rounding alone moves output '" + o.name + "' by up to " + shown(o.rounding) +
+             " on the made-up input, so the artifact's difference of " + shown(o.difference) + " says little";
+    d.hint = "look closer with 'lathe verify --input' and a picture of yours";
+    list.push_back(std::move(d));
+  }
+  return list;
+}
+
 std::vector<Diagnostic> describe_disagreement(const Verification& verification) {
   std::vector<Diagnostic> list;
   for (const OutputComparison& o : verification.outputs) {
@@ -374,10 +434,9 @@ std::vector<Diagnostic> describe_disagreement(const Verification& verification) 
     if (!o.problem.empty()) {
       d.text = "output '" + o.name + "' is not what the reference engine yields: " + o.problem;
     } else {
-      char text[256];
-      std::snprintf(text, sizeof text, "output '%s' differs from the reference engine by %.3g at %s, and at most %.3g is allowed", o.name.c_str(),
-                    o.difference, o.place.c_str(), verification.limits.absolute + verification.limits.relative * o.largest);
-      d.text = text;
+      d.text = "output '" + o.name + "' differs from the reference engine by " + shown(o.difference) + " at " + o.place + ", and at most " +
+               shown(o.allowed) + " is allowed";
+      if (o.rounding > 0) d.text += " (rounding alone moves it by up to " + shown(o.rounding) + ")";
       char number[64];
       std::snprintf(number, sizeof number, "%.9g", o.expected), d.expected = number;
       std::snprintf(number, sizeof number, "%.9g", o.found), d.found = number;

@@ -504,6 +504,7 @@ class Compilation {
       throw;
     }
     if (verification.state == Verification::State::disagrees) throw Error(Code::disagrees, describe_disagreement(verification));
+    for (const Diagnostic& d : describe_rounding(verification)) channel_.say(d);
     if (!not_run.empty()) {
       std::string list;
       for (const std::string& file : not_run) list += (list.empty() ? "" : ", ") + file;

@@ -6,6 +6,7 @@
 #include "core/base/diagnostic.hpp"
 #include "core/reference/host_operators.hpp"
 #include "core/reference/node_run.hpp"
+#include "core/reference/rounding.hpp"
 
 namespace lathe {
 
@@ -19,7 +20,7 @@ void fail_node(const Node& node, std::string text, std::string expected, std::st
   throw Error(Code::failed, std::move(d));
 }
 
-Execution::Execution(const ReferenceOptions& options) : options_(options), pool_(std::max(options.threads, 1u)) {}
+Execution::Execution(const ReferenceOptions& options) : options_(options), moved_(options.moved_sums), pool_(std::max(options.threads, 1u)) {}
 
 void Execution::check_cancelled() const {
   if (options_.cancelled && options_.cancelled()) throw Error(Code::interrupted, "the reference run was interrupted");
@@ -114,6 +115,8 @@ std::vector<Datum> Execution::run_node(const Frame& frame, const Node& node, std
   std::vector<const Tensor*> tensors;
   for (const Argument& a : arguments) tensors.push_back(a.datum ? &a.datum->tensor : nullptr);
   std::vector<Tensor> made = *lathe::run_node(*op, node, tensors, &pool_, UINT64_MAX);
+  if (options_.moved_sums && sums_products(node))
+    for (Tensor& tensor : made) move_sums(tensor, moved_);
   return {std::make_move_iterator(made.begin()), std::make_move_iterator(made.end())};
 }
 

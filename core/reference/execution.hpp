@@ -46,6 +46,7 @@ class Execution {
   std::vector<Datum> run_node(const Frame& frame, const Node& node, std::vector<Argument>& arguments);
 
   const ReferenceOptions& options_;
+  uint64_t moved_;  // state of move_sums
   ThreadPool pool_;
   std::unordered_map<const Graph*, Prepared> prepared_;
   int depth_ = 0;

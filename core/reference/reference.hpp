@@ -14,6 +14,9 @@ struct ReferenceOptions {
   // Called with each value as it is made; for finding the layer where two engines part.
   std::function<void(const std::string& value, const Datum& datum)> watch;
   std::function<bool()> cancelled;
+  // Not 0: the seed by which sums of products are moved as rounding may move them (rounding.hpp). How far the results of two such runs part is
+  // how far float32 settles them.
+  uint64_t moved_sums = 0;
 };
 
 // Inputs by name; returns the outputs by name. Throws Error(failed) for missing or unfitting inputs and for data-dependent errors.

@@ -8,6 +8,7 @@
 
 #include "core/base/diagnostic.hpp"
 #include "core/ir/text.hpp"
+#include "core/ops/operator.hpp"
 
 namespace {
 using namespace lathe;
@@ -104,6 +105,32 @@ TEST_CASE("an artifact is run beside the reference on one or several inputs") {
   std::vector<Diagnostic> said = describe_disagreement(v);
   REQUIRE(said.size() == 1);
   CHECK(said[0].text.find("output 'y' differs from the reference engine by 0.5") == 0);
+}
+
+TEST_CASE("what rounding alone moves is not held against an artifact") {
+  // y is x, but for what rounding does to sums ten thousand times as large.
+  Graph graph = parse_text(
+      "<ir_version: 10, opset_import: [\"\": 26]> g (float[1, 4] x) => (float[1, 4] y) "
+      "<float[4, 4] w = {10000, 0, 0, 0, 0, 10000, 0, 0, 0, 0, 10000, 0, 0, 0, 0, 10000}, float k = {10000}> "
+      "{ m = MatMul (x, w) n = Mul (x, k) d = Sub (m, n) y = Add (x, d) }");
+  infer_types(graph);
+  const TensorInfo info{"x", graph.value(graph.inputs[0]).type};
+  const auto judged = [&](float offset, const Limits& limits) {
+    Echo artifact(info, offset);
+    return verify_artifact(graph, artifact, limits, false, 1);
+  };
+  Limits limits = limits_for("float32", graph);
+  const Verification near = judged(2e-3f, limits), far = judged(0.1f, limits);
+  CHECK(near.state == Verification::State::agrees);
+  CHECK(near.outputs[0].rounding > 1e-4);
+  CHECK(near.outputs[0].rounding < 1e-2);
+  CHECK(far.state == Verification::State::disagrees);
+  CHECK(describe_disagreement(far)[0].text.find("rounding alone moves it by up to 0.00") != std::string::npos);
+  limits.rounding = false;
+  CHECK(judged(2e-3f, limits).state == Verification::State::disagrees);
+  // A network that does not amplify keeps the limit.
+  Echo echo(info, 2e-3f);
+  CHECK(verify_artifact(relu_graph(), echo, limits_for("float32", graph), false, 1).state == Verification::State::disagrees);
 }
 
 TEST_CASE("quantised outputs are compared by the angle between them") {
