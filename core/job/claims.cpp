@@ -40,13 +40,13 @@ std::string listed(const std::vector<std::string>& words, size_t most) {
 void order_outputs(Graph& part, const Graph& whole, const HeadCut& head) {
   std::map<std::string_view, size_t> rank;
   for (const ValueId v : head.tensors) rank.emplace(whole.value(v).name, rank.size());
-  std::stable_sort(part.outputs.begin(), part.outputs.end(), [&](ValueId a, ValueId b) {
-    const auto place = [&](ValueId v) {
-      const auto found = rank.find(part.value(v).name);
-      return found == rank.end() ? rank.size() : found->second;
-    };
-    return place(a) < place(b);
-  });
+  std::vector<std::pair<size_t, ValueId>> ordered;
+  for (size_t i = 0; i < part.outputs.size(); ++i) {
+    const auto found = rank.find(part.value(part.outputs[i]).name);
+    ordered.emplace_back(found == rank.end() ? rank.size() + i : found->second, part.outputs[i]);
+  }
+  std::sort(ordered.begin(), ordered.end());
+  for (size_t i = 0; i < ordered.size(); ++i) part.outputs[i] = ordered[i].second;
 }
 
 // The verdicts of a target that is shown the graph without the head's decoding.

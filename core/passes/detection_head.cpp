@@ -131,10 +131,16 @@ HeadCut find_detection_head(const Graph& graph) {
     if (learned(graph, graph.nodes[n])) return no_cut("its joined results are used by a layer ('" + graph.nodes[n].name + "')");
   }
   take_in_constants(graph, uses, cut.tail);
-  std::stable_sort(cut.tensors.begin(), cut.tensors.end(), [&](ValueId a, ValueId b) {
-    const auto size_of = [&](ValueId v) { return places_of(graph, v).first * places_of(graph, v).second; };
-    return size_of(a) > size_of(b);
-  });
+  // Nodes were met in their order, which stays within a scale.
+  std::vector<std::pair<int64_t, size_t>> order;
+  for (size_t i = 0; i < cut.tensors.size(); ++i) {
+    const auto [height, width] = places_of(graph, cut.tensors[i]);
+    order.emplace_back(-height * width, i);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<ValueId> sorted;
+  for (const auto& [places, i] : order) sorted.push_back(cut.tensors[i]);
+  cut.tensors = std::move(sorted);
   return cut;
 }
 
