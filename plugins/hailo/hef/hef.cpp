@@ -133,9 +133,14 @@ class GroupReader {
     for (size_t i = 0; i < group.sorted_outputs.size(); ++i) places.emplace(group.sorted_outputs[i], i);
     const auto place = [&](const Stream& s) {
       const auto found = places.find(s.name);
-      return std::pair(!s.input, s.input ? 0 : found == places.end() ? places.size() : found->second);
+      return std::pair<bool, size_t>(!s.input, s.input ? 0 : found == places.end() ? places.size() : found->second);
     };
-    std::stable_sort(group.streams.begin(), group.streams.end(), [&](const Stream& a, const Stream& b) { return place(a) < place(b); });
+    std::vector<std::pair<std::pair<bool, size_t>, size_t>> order;
+    for (size_t i = 0; i < group.streams.size(); ++i) order.emplace_back(place(group.streams[i]), i);
+    std::sort(order.begin(), order.end());
+    std::vector<Stream> sorted;
+    for (const auto& [key, i] : order) sorted.push_back(std::move(group.streams[i]));
+    group.streams = std::move(sorted);
   }
 
   NetworkGroup group;

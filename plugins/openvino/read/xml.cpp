@@ -281,9 +281,12 @@ class Parser {
       body.inputs.push_back(map);
     }
     // Outputs count in the order of their numbers: some files number them from 0, others behind the inputs.
-    std::stable_sort(outputs.begin(), outputs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::pair<int64_t, size_t>> order;
+    for (size_t i = 0; i < outputs.size(); ++i) order.emplace_back(outputs[i].first, i);
+    std::sort(order.begin(), order.end());
     int64_t count = 0, last = -1;
-    for (auto& [port, map] : outputs) {
+    for (const auto& [number, index] : order) {
+      auto& [port, map] = outputs[index];
       if (port >= 0 && port == last) return problem(name_of(draft) + ": two Results of its " + body.name + " are for one port");
       last = port;
       if (port >= 0) map.port = count++;
