@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.environ["LATHE_SOURCE_DIR"] + "/tests/support")
 from program import BUILD, FAULTS, ProgramTest  # noqa: E402
-from tiny_onnx import INT64, attribute_int, attribute_ints, model, node, tensor, value_info  # noqa: E402
+from tiny_onnx import INT64, attribute_int, attribute_ints, attribute_text, model, node, tensor, value_info  # noqa: E402
 
 CHIP = FAULTS / "chip"
 
@@ -150,6 +150,23 @@ class Chips(ProgramTest):
         self.assertEqual(self.trunk(self.compile(self.detector, "--option", "opset=11"))["opsets"][""], 11)
         done = self.lathe("--plugin", CHIP, "compile", self.detector, "--target", "chip", "--option", "opset=18")
         self.assert_fails(done, 2, "cannot be handed opset 18", "11 to 17")
+
+    def test_what_its_opset_cannot_say_goes_to_the_host(self):
+        smooth = model(
+            [
+                node("Conv", ["x", "w"], ["c"], "conv"),
+                node("Resize", ["c", "", "s"], ["r"], "shrink", [attribute_int("antialias", 1), attribute_text("mode", "linear")]),
+                node("Relu", ["r"], ["y"], "last"),
+            ],
+            [value_info("x", (1, 3, 10, 10))],
+            [value_info("y", (1, 4, 4, 4))],
+            [weights("w", 4, 3, 3, 3), tensor("s", (4,), [1, 1, 0.5, 0.5])],
+            opset=18,
+        )
+        document = self.compile(self.write("smooth.onnx", smooth))
+        self.assertEqual([p[0] for p in self.parts(document)], [f"{document['stem']}.chip", f"{document['stem']}_post.so"])
+        self.assertIn("'shrink' (Resize): it cannot be expressed at opset 17: its attribute 'antialias' came with opset 18", self.said(document))
+        self.assertEqual([o["name"] for o in self.trunk(document)["outputs"]], ["c"])
 
     def test_options_precision_and_triple_of_the_host(self):
         document = self.compile(self.detector, "--precision", "int8", "--option", "level=2", "--host-triple", "aarch64-linux-gnu")

@@ -49,6 +49,10 @@ def attribute_int(name, value):
     return _bytes(1, name) + _number(3, value) + _number(20, 2)
 
 
+def attribute_text(name, value):
+    return _bytes(1, name) + _bytes(4, value) + _number(20, 3)
+
+
 def attribute_strings(name, values):
     return _bytes(1, name) + b"".join(_bytes(9, v) for v in values) + _number(20, 8)
 
