@@ -36,6 +36,8 @@ std::string Inspector::inspect(const sdk::Host&, const std::string& path) {
   const auto line = [&](const char* label, const std::string& text) {
     if (!text.empty()) json["summary"].push_back(Json::array({label, text}));
   };
+  json["runtime"] = "MEMRYX";
+  json["devices"] = Json::array({"MX3"});
   json["version"] = file.version;
   json["file_bytes"] = mapped.bytes().size();
   if (file.version == 5) {
@@ -44,7 +46,6 @@ std::string Inspector::inspect(const sdk::Host&, const std::string& path) {
   }
   std::string inputs, outputs;
   json["sub_version"] = file.sub_version;
-  json["target"] = "mx3";
   json["compiler"] = file.compiler;
   json["compiled"] = file.time;
   json["chips"] = file.chips;

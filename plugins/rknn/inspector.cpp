@@ -44,6 +44,10 @@ std::string Inspector::inspect(const sdk::Host&, const std::string& path) {
   const File file = read_file(mapped.bytes(), path);
   Json json = {{"format", "RKNN"}, {"summary", Json::array()}};
   std::string inputs, outputs, normalisation;
+  json["runtime"] = "RKNN";
+  json["devices"] = Json::array();
+  for (const char* device : {"RK3566", "RK3568", "RK3588"})
+    if (serves(file.target, device)) json["devices"].push_back(device);
   json["version"] = file.version;
   json["target"] = file.target;
   json["toolkit"] = file.toolkit;

@@ -97,8 +97,9 @@ def models(bench):
             bench.expect('%s: %d stages: %s' % (name, len(made), made), len(made) == stages)
             bench.expect('%s: %s' % (name, sorted(os.listdir(package))), stem + '.rknn' in os.listdir(package))
             bench.expect('%s is not called after its target: %s' % (name, stem), '_rknn_%s_1' % device in stem)
-            before = described['PRE_PROCESS'][0]
-            bench.expect('%s: the artifact takes pixels: %s' % (name, before), not before.get('InputNormEn') and before.get('InputRawDataType') == 'DG_UINT8')
+            with open(os.path.join(package, 'manifest.json')) as f:
+                facts = json.load(f)['stages'][0]['facts']
+            bench.expect('%s: the artifact takes pixels: %s' % (name, facts), facts.get('input') == 'pixels' and facts.get('input-layout') == 'NHWC')
             artifact = json.loads(bench.run('inspect', os.path.join(package, stem + '.rknn'), '--json').stdout)
             bench.expect('%s: outputs of the artifact: %s' % (name, artifact['outputs']), len(artifact['outputs']) == outputs)
             bench.expect('%s: mean and scale are in the artifact: %s' % (name, artifact['inputs']), artifact['inputs'][0]['std'] == [255.0] * 3)
@@ -133,6 +134,10 @@ def behaviours(bench):
         bench.expect(behaviour + ' leaves something behind', not os.path.exists(os.path.join(bench.work, 'out')) or not os.listdir(os.path.join(bench.work, 'out')))
     bench.check('a file that cannot be read', bench.compile(model, *int8, stand_in='failure-dataset'), 1, 'cannot read a calibration file')
     bench.check('files left out', bench.compile(model, *int8, stand_in='ignored'), 1, 'left calibration data out')
+    import numpy
+    finished = os.path.join(bench.work, 'finished.npy')
+    numpy.save(finished, numpy.random.RandomState(2).rand(24, 3, 32, 32).astype(numpy.float32))
+    bench.check('finished numbers', bench.compile(model, '--precision', 'int8', '--calibration', finished), 2, 'finished numbers')
     bench.check('fallback', bench.compile(model, stand_in='fallback'), 0, "runs on the board's processor")
     bench.check('int8 without data', bench.compile(model, '--precision', 'int8'), 2, '--calibration')
     bench.check('an old runtime', bench.compile(model, '--option', 'rknn.runtime-version=1.4.0'), 3, 'librknnrt 1.6')
