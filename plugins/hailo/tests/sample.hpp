@@ -50,7 +50,7 @@ inline Message edge(const char* name, bool input, uint64_t height, uint64_t widt
 
 inline std::string big_endian(uint64_t value, size_t size) {
   std::string bytes;
-  for (size_t i = size; i-- > 0;) bytes += static_cast<char>(value >> (8 * i));
+  for (size_t i = size; i-- > 0;) bytes += i < 8 ? static_cast<char>(value >> (8 * i)) : char();
   return bytes;
 }
 
