@@ -187,6 +187,12 @@ constexpr Line lines[] = {
     {"Unique", 10, "data:T axis:index?", "output:T indices:@index_element_type inverse:@index_element_type counts:@count_element_type", "T=any", "sorted:bool=true index_element_type:type=i64 count_element_type:type=i64"},
     {"Unsqueeze", 1, "data:T axes:index", "output:T", "T=any", ""},
     {"VariadicSplit", 1, "data:T axis:index lengths:index", "outputs:T...", "T=any", ""},
+    // signals; complex numbers have a last axis of 2
+    {"DFT", 7, "data:T axes:index signal_size:index?", "output:T", "T=float", ""},
+    {"IDFT", 7, "data:T axes:index signal_size:index?", "output:T", "T=float", ""},
+    {"IRDFT", 9, "data:T axes:index signal_size:index?", "output:T", "T=float", ""},
+    {"RDFT", 9, "data:T axes:index signal_size:index?", "output:T", "T=float", ""},
+    {"STFT", 15, "signal:T window:T frame_size:index frame_step:index", "output:T", "T=float", "transpose_frames:bool!"},
     // detection
     {"NonMaxSuppression", 9, "boxes:T scores:T max_output_boxes_per_class:index? iou_threshold:float? score_threshold:float? soft_nms_sigma:float?", "selected_indices:@output_type selected_scores:T valid_outputs:@output_type", "T=float", "box_encoding:corner|center=corner sort_result_descending:bool=true output_type:type=i64"},
     // recurrent

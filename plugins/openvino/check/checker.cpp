@@ -360,6 +360,9 @@ class Checker {
     for (size_t i = 0; i < l.ends.size(); ++i)
       if (l.ends[i] && l.ends[i]->open) open = l.inputs[i].open = true;
     if ((l.type == "Reshape" || l.type == "Squeeze" || l.type == "Broadcast") && l.inputs.size() > 1 && !l.constant(1)) open = true;
+    if (l.type == "Squeeze" && l.inputs.size() == 1 && !l.inputs[0].is_static()) open = true;
+    // A product of matrices has axes.
+    if (l.type == "MatMul" && std::any_of(l.inputs.begin(), l.inputs.end(), [](const Port& p) { return p.dimensions.size() > 1; })) open = true;
     for (Port& port : l.outputs) port.open = open && port.dimensions.empty();
   }
 

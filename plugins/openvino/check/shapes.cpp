@@ -79,7 +79,7 @@ std::string window(const Layer& layer, size_t axes) {
 }
 
 int64_t slid(const Layer& layer, size_t i, int64_t size, int64_t kernel, int64_t dilation) {
-  if (size < 0) return -1;
+  if (size < 0 || kernel < 0) return -1;
   const std::string pad = layer.value("auto_pad");
   const int64_t stride = layer.list("strides")[i];
   if (pad == "same_upper" || pad == "same_lower") return (size + stride - 1) / stride;
@@ -119,9 +119,9 @@ std::string transposed(const Layer& layer) {
   Dims out = {x[0], grouped ? w[0] * w[2] : w[1]}, more = layer.list("output_padding");
   more.resize(x.size() - 2, 0);
   for (size_t i = 0; i + 2 < x.size(); ++i)
-    out.push_back(x[i + 2] < 0 ? -1
-                               : layer.list("strides")[i] * (x[i + 2] - 1) + layer.list("dilations")[i] * (w[i + front] - 1) + 1 + more[i] -
-                                     layer.list("pads_begin")[i] - layer.list("pads_end")[i]);
+    out.push_back(x[i + 2] < 0 || w[i + front] < 0 ? -1
+                                                   : layer.list("strides")[i] * (x[i + 2] - 1) + layer.list("dilations")[i] * (w[i + front] - 1) + 1 +
+                                                         more[i] - layer.list("pads_begin")[i] - layer.list("pads_end")[i]);
   return expect(layer, 0, out);
 }
 

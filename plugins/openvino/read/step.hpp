@@ -113,6 +113,7 @@ std::span<const Reader> movement_readers();
 std::span<const Reader> network_readers();
 std::span<const Reader> quantization_readers();
 std::span<const Reader> recurrent_readers();
+std::span<const Reader> signal_readers();
 std::span<const Reader> vision_readers();
 
 // Integer weights behind Convert, Subtract and Multiply with constants: as DequantizeLinear, in another shape if one is given. nullopt: they

@@ -116,12 +116,17 @@ class Parser {
       if (layer.type == "Parameter" || layer.type == "Const") continue;  // their own shape says it
       const bool any = std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](const Source& s) { return open(model_, s); });
       // Wanted shapes and axes that are computed.
+      const bool product = layer.type == "MatMul" && std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](const Source& s) {
+                             const Dimensions& shape = model_.layers[s.layer].outputs[s.port].dimensions;
+                             return shape && shape->size() > 1;
+                           });
       const bool computed = (layer.type == "Reshape" || layer.type == "Squeeze" || layer.type == "Broadcast") && layer.inputs.size() > 1 &&
                             model_.layers[layer.inputs[1].layer].type != "Const";
       for (size_t i = 0; i < layer.outputs.size(); ++i) {
         OutputPort& port = layer.outputs[i];
         if (!port.dimensions || !port.dimensions->empty()) continue;
-        bool unknown = layer.bodies.empty() && (any || computed) && layer.type != "ShapeOf";
+        bool unknown =
+            layer.bodies.empty() && (any || computed || product || (layer.type == "Squeeze" && layer.inputs.size() == 1)) && layer.type != "ShapeOf";
         for (const Body& body : layer.bodies)
           for (const PortMap& map : body.outputs) {
             if (map.port != static_cast<int64_t>(i)) continue;

@@ -101,20 +101,43 @@ void select(Step& s) {
   s.out(0, s.make("Select", {c, a, b}, {numpy}, broadcast(broadcast(c.dimensions, a.dimensions), b.dimensions)));
 }
 
+}  // namespace
+
+Wire to_small_float(Step& s, const Wire& x, int32_t to) {
+  const double largest = to == LATHE_FLOAT8E4M3FN ? 448 : to == LATHE_FLOAT8E5M2 ? 57344 : to == LATHE_FLOAT4E2M1 ? 6 : 0;
+  if (to == LATHE_FLOAT8E8M0 && x.type != to)
+    s.refuse("Convert of the IR does not say in which direction it rounds to powers of two (f8e8m0), and ONNX does");
+  if (largest == 0 || x.type == to) return s.convert(x, to);
+  if (s.node.integer("saturate", 1) == 0 && to != LATHE_FLOAT4E2M1)
+    s.refuse("Convert of the IR leaves open what becomes of numbers beyond the largest 8-bit float, which saturate=0 prescribes");
+  const Wire real = floating(x.type) ? x : s.convert(x, LATHE_FLOAT32);
+  return s.convert(s.make("Clamp", {real}, {{"min", text(-largest)}, {"max", text(largest)}}), to);
+}
+
+namespace {
+
 void cast(Step& s) {
   const Wire x = s.in(0);
   const int32_t to = s.node.output_value(0).type();
   if (x.type == to) return s.out(0, x);
   // A number is true when it is not zero.
   if (to == LATHE_BOOL) return s.out(0, s.make("NotEqual", {x, s.scalar(x.type, 0)}, {numpy}));
-  s.out(0, s.convert(x, to));
+  s.out(0, to_small_float(s, x, to));
 }
 
-void identity(Step& s) { s.out(0, s.in(0)); }
+void identity(Step& s) {
+  if (s.node.input_value(0).kind() == LATHE_KIND_TENSOR) return s.out(0, s.in(0));
+  const List* list = s.draft.list(s.node.input(0));
+  if (!list) s.refuse("the IR has no sequences and no optionals, and '" + std::string(s.node.input_value(0).name()) + "' is one that comes in whole");
+  s.draft.set_list(s.node.output(0), *list);
+}
 
 // Outside of training nothing is dropped.
 void dropout(Step& s) {
-  if (s.has(2) && s.number(2).value_or(1) != 0) s.refuse("the IR has no operation that drops at random, as Dropout in training mode does");
+  // Nothing is dropped in training mode either where the ratio is 0.
+  const bool training = s.has(2) && s.number(2).value_or(1) != 0, drops = !s.has(1) || s.number(1).value_or(1) != 0;
+  if (training && drops)
+    s.refuse("RandomUniform of the IR draws other numbers than the standard's generator, so that Dropout in training mode would drop other elements");
   const Wire x = s.in(0);
   s.out(0, x);
   if (s.wants(1)) s.out(1, s.broadcast_to(s.scalar(LATHE_BOOL, 1), s.shape_of(x), x.dimensions));

@@ -17,6 +17,7 @@ struct Writer {
 };
 
 std::span<const Writer> activation_writers();
+std::span<const Writer> algebra_writers();
 std::span<const Writer> attention_writers();
 std::span<const Writer> control_flow_writers();
 std::span<const Writer> convolution_writers();
@@ -30,8 +31,14 @@ std::span<const Writer> quantization_writers();
 std::span<const Writer> quantized_product_writers();
 std::span<const Writer> recurrent_writers();
 std::span<const Writer> reduction_writers();
+std::span<const Writer> resampling_writers();
+std::span<const Writer> sequence_writers();
 std::span<const Writer> shape_writers();
+std::span<const Writer> signal_writers();
 std::span<const Writer> vision_writers();
+
+// Convert to any type; numbers beyond the largest float of 8 or 4 bits become that one, as ONNX's Cast does it.
+Wire to_small_float(Step& step, const Wire& data, int32_t type);
 
 // nullptr: the operator cannot be written.
 const Writer* find_writer(std::string_view domain, std::string_view op_type);

@@ -9,19 +9,17 @@
 namespace lathe::openvino {
 namespace {
 
-constexpr std::span<const Writer> (*families[])() = {activation_writers,        control_flow_writers,  convolution_writers, elementwise_writers,
-                                                     indexing_writers,          movement_writers,      attention_writers,   loss_writers,
-                                                     quantized_product_writers, normalization_writers, pooling_writers,     quantization_writers,
-                                                     recurrent_writers,         reduction_writers,     shape_writers,       vision_writers};
+constexpr std::span<const Writer> (*families[])() = {
+    algebra_writers,       activation_writers, control_flow_writers, convolution_writers, elementwise_writers,
+    indexing_writers,      movement_writers,   attention_writers,    loss_writers,        quantized_product_writers,
+    normalization_writers, pooling_writers,    quantization_writers, recurrent_writers,   reduction_writers,
+    resampling_writers,    sequence_writers,   shape_writers,        signal_writers,      vision_writers};
 
 // What the format has no place for, by operator.
 constexpr std::pair<std::string_view, std::string_view> missing[] = {
     {"Bernoulli", "RandomUniform of the IR draws other numbers than the standard's generator"},
-    {"BitCast", "the IR has no operation that takes bits as another type"},
-    {"Det", "the IR has no determinant"},
     {"ImageDecoder", "the IR has no operation that decodes pictures"},
     {"MaxRoiPool", "ROIPooling of the IR rounds its bins differently"},
-    {"MelWeightMatrix", "the IR makes no mel filters; constants of them are folded before"},
     {"Multinomial", "Multinomial of the IR draws other numbers than the standard's generator"},
     {"RandomNormal", "the IR has no normally distributed random numbers"},
     {"RandomNormalLike", "the IR has no normally distributed random numbers"},
@@ -43,17 +41,29 @@ void find_swish(Draft& draft) {
   }
 }
 
-void check_types(const sdk::GraphView& graph, const sdk::NodeView& node) {
+// What leaves a graph is a tensor.
+bool leaves(const sdk::GraphView& graph, uint32_t value) {
+  const auto outputs = graph.outputs();
+  return std::find(outputs.begin(), outputs.end(), value) != outputs.end();
+}
+
+void check_types(const Draft& draft, const sdk::NodeView& node, bool lists) {
+  const sdk::GraphView& graph = draft.graph();
   const auto check = [&](uint32_t value) {
     if (value == LATHE_NONE) return;
     const sdk::ValueView v = graph.value(value);
+    if (lists && v.kind() != LATHE_KIND_TENSOR && !leaves(graph, value)) return;
     if (v.kind() != LATHE_KIND_TENSOR) throw Refusal{"the IR has no sequences and no optionals, and '" + std::string(v.name()) + "' is one"};
     if (!find_type(v.type())) {
-      const char* what = v.type() == LATHE_STRING ? "strings"
-                         : v.type() == LATHE_COMPLEX64 || v.type() == LATHE_COMPLEX128
-                             ? "complex numbers"
-                             : "numbers of that kind (floats of 8 or 4 bits, integers of 2)";
-      throw Refusal{std::string("the IR has no element type for ") + what + ", which '" + std::string(v.name()) + "' holds"};
+      const char* what =
+          v.type() == LATHE_STRING
+              ? "the IR's operations on strings pack and unpack their bytes (StringTensorPack, StringTensorUnpack) and compute nothing with them"
+          : v.type() == LATHE_COMPLEX64 || v.type() == LATHE_COMPLEX128 ? "the IR has no element type for complex numbers"
+          : v.type() == LATHE_FLOAT8E4M3FNUZ || v.type() == LATHE_FLOAT8E5M2FNUZ
+              ? "the 8-bit floats of the IR are f8e4m3, f8e5m2 and f8e8m0; those without negative zero (FNUZ) are not among them"
+          : v.type() == LATHE_INT2 || v.type() == LATHE_UINT2 ? "the IR has no signed 2-bit integers, and its u2 holds compressed weights alone"
+                                                              : "the element type is not known";
+      throw Refusal{std::string(what) + ", which '" + std::string(v.name()) + "' holds"};
     }
   };
   for (size_t i = 0; i < node.get().input_count; ++i) check(node.get().inputs[i]);
@@ -63,7 +73,8 @@ void check_types(const sdk::GraphView& graph, const sdk::NodeView& node) {
 void write_node(Draft& draft, const sdk::NodeView& node) {
   const Writer* writer = find_writer(node.domain(), node.op_type());
   if (!writer) throw Refusal{missing_reason(node.domain(), node.op_type())};
-  check_types(draft.graph(), node);
+  const std::span<const Writer> sequences = sequence_writers();
+  check_types(draft, node, node.op_type() == "Identity" || (writer >= sequences.data() && writer < sequences.data() + sequences.size()));
   if (draft.options().static_shapes)
     for (size_t i = 0; i < node.get().output_count; ++i)
       if (node.get().outputs[i] != LATHE_NONE && !node.output_value(i).has_static_shape())
@@ -149,10 +160,9 @@ std::string missing_reason(std::string_view domain, std::string_view op_type) {
   if (!domain.empty()) return "the IR has no operations of the domain '" + std::string(domain) + "', and none of its own stand in for this one here";
   for (const auto& [name, reason] : missing)
     if (name == op_type) return std::string(reason);
-  if (op_type.find("Sequence") != std::string_view::npos || op_type.find("Optional") != std::string_view::npos)
-    return "the IR has no sequences and no optionals";
+  if (op_type.find("Sequence") != std::string_view::npos) return "the IR has no sequences";
   if (op_type.find("String") != std::string_view::npos || op_type.starts_with("Regex") || op_type.starts_with("TfIdf"))
-    return "the IR has no strings";
+    return "the IR's operations on strings pack and unpack their bytes (StringTensorPack, StringTensorUnpack) and compute nothing with them";
   return "none of the IR's operations, nor a composition of them known here, computes it";
 }
 

@@ -1,4 +1,6 @@
 // Reading and writing elements by index.
+#include <algorithm>
+
 #include "families.hpp"
 
 namespace lathe::openvino {
@@ -83,6 +85,55 @@ void scatter_nd(Step& s) {
   s.out(0, s.make({"ScatterNDUpdate", 15}, {x, indices, updates}, {{"reduction", how}}));
 }
 
+// Zeros, and each element at the place that its index names in the whole result, whose size along each axis of the window is
+// (size - 1) * stride + kernel - pads. A larger shape that is asked for has zeros behind.
+void unpool(Step& s) {
+  const Wire x = s.in(0), indices = s.in(1);
+  const Dimensions result = declared(s);
+  const std::vector<int64_t> kernel = s.node.integers("kernel_shape");
+  const size_t n = kernel.size();
+  const std::vector<int64_t> strides = s.node.integers("strides", std::vector<int64_t>(n, 1)),
+                             pads = s.node.integers("pads", std::vector<int64_t>(2 * n, 0));
+  if (strides.size() != n || pads.size() != 2 * n || s.rank(0) != static_cast<int64_t>(n) + 2)
+    s.refuse("its window's attributes have different lengths");
+  std::vector<int64_t> factors = {1, 1}, more = {0, 0};
+  for (size_t i = 0; i < n; ++i) factors.push_back(strides[i]), more.push_back(kernel[i] - strides[i] - pads[i] - pads[n + i]);
+  const Dimensions list = std::vector<int64_t>{s.rank(0)}, open = std::vector<int64_t>(static_cast<size_t>(s.rank(0)), -1);
+  const Wire shape = s.make("Add", {s.make("Multiply", {s.shape_of(x), s.indices(factors)}, {numpy}), s.indices(more)}, {numpy});
+  const Wire size = s.reduce("ReduceProd", shape, {0}, true);
+  const Wire zeros = s.broadcast_to(s.scalar(x.type, 0), size, std::vector<int64_t>{-1});
+  const Wire filled = s.make("ScatterElementsUpdate", {zeros, s.reshape(indices, {-1}), s.reshape(x, {-1}), s.index(0)}, {}, zeros.dimensions);
+  const Wire y = s.make("Reshape", {filled, shape}, {{"special_zero", "false"}}, s.has(2) ? open : result);
+  if (!s.has(2)) return s.out(0, y);
+  const Wire missing = s.make("Subtract", {s.convert(s.in(2), LATHE_INT64), shape}, {numpy}, list);
+  const Wire none = s.indices(std::vector<int64_t>(static_cast<size_t>(s.rank(0)), 0));
+  s.out(0, s.make("Pad", {y, none, missing, s.scalar(x.type, 0)}, {{"pad_mode", "constant"}}, result));
+}
+
+// A cache and what is written into it along an axis, batch by batch from a place of its own on; circular: over the end it begins anew.
+void scatter_tensor(Step& s) {
+  const Wire cache = s.in(0), update = s.in(1);
+  const int64_t rank = s.rank(0), axis = s.axis(s.node.integer("axis", -2), rank);
+  if (!update.has_rank() || update.rank() != rank || axis < 1) s.refuse("its update has not the axes of its cache");
+  const auto along = [&](int64_t where, int64_t size) {
+    std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
+    shape[static_cast<size_t>(where)] = size;
+    return shape;
+  };
+  const Wire shape = s.shape_of(update), count = s.gather(shape, s.index(axis), 0);
+  const Wire turn = s.make("Range", {s.index(0), count, s.index(1)}, {{"output_type", "i64"}},
+                           std::vector<int64_t>{(*update.dimensions)[static_cast<size_t>(axis)]});
+  Wire places = s.make("Reshape", {turn, s.indices(along(axis, -1))}, {{"special_zero", "false"}},
+                       along(axis, (*update.dimensions)[static_cast<size_t>(axis)]));
+  if (s.has(2)) {
+    const Wire first =
+        s.make("Reshape", {s.convert(s.in(2), LATHE_INT64), s.indices(along(0, -1))}, {{"special_zero", "false"}}, along(0, (*update.dimensions)[0]));
+    places = s.make("Add", {places, first}, {numpy});
+  }
+  if (s.node.text("mode", "linear") == "circular") places = s.make("FloorMod", {places, s.gather(s.shape_of(cache), s.index(axis), 0)}, {numpy});
+  s.out(0, s.make("ScatterElementsUpdate", {cache, s.broadcast_to(places, shape, update.dimensions), update, s.index(axis)}));
+}
+
 void non_zero(Step& s) { s.out(0, s.make("NonZero", {s.in(0)}, {{"output_type", "i64"}}, declared(s))); }
 
 // The elements at which the condition is true.
@@ -105,9 +156,16 @@ void unique(Step& s) {
 }
 
 constexpr Writer writers[] = {
-    {"Compress", Means::decomposition, compress}, {"Gather", Means::exact, gather},    {"GatherElements", Means::exact, gather_elements},
-    {"GatherND", Means::exact, gather_nd},        {"NonZero", Means::exact, non_zero}, {"ScatterElements", Means::exact, scatter_elements},
-    {"ScatterND", Means::exact, scatter_nd},      {"Unique", Means::exact, unique},
+    {"Compress", Means::decomposition, compress},
+    {"Gather", Means::exact, gather},
+    {"GatherElements", Means::exact, gather_elements},
+    {"MaxUnpool", Means::decomposition, unpool},
+    {"TensorScatter", Means::decomposition, scatter_tensor},
+    {"GatherND", Means::exact, gather_nd},
+    {"NonZero", Means::exact, non_zero},
+    {"ScatterElements", Means::exact, scatter_elements},
+    {"ScatterND", Means::exact, scatter_nd},
+    {"Unique", Means::exact, unique},
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 namespace lathe::openvino {
 namespace {
 
+const Attribute numpy = {"auto_broadcast", "numpy"};
+
 Dimensions declared(const Step& s, size_t i = 0) {
   const sdk::ValueView value = s.node.output_value(i);
   return value.has_rank() ? Dimensions(value.shape()) : std::nullopt;
@@ -27,34 +29,43 @@ void concat(Step& s) {
 
 void split(Step& s) {
   const Wire x = s.in(0);
-  const int64_t axis = s.axis(s.node.integer("axis", 0), s.rank(0));
+  // An axis that counts from the front is one of any rank.
+  const int64_t given = s.node.integer("axis", 0), axis = given >= 0 ? given : s.axis(given, s.rank(0));
   const size_t count = s.node.get().output_count;
-  const int64_t whole = (*x.dimensions)[static_cast<size_t>(axis)];
+  const int64_t whole = x.has_rank() ? (*x.dimensions)[static_cast<size_t>(axis)] : -1;
   std::vector<Dimensions> out;
   for (size_t i = 0; i < count; ++i) {
     out.push_back(x.dimensions);
-    (*out.back())[static_cast<size_t>(axis)] = -1;
+    if (out.back()) (*out.back())[static_cast<size_t>(axis)] = -1;
     if (s.wants(i) && declared(s, i)) out.back() = declared(s, i);
   }
   std::vector<Wire> parts;
   const auto lengths = s.has(1) ? s.known_integers(1) : std::nullopt;
-  const bool even = !s.has(1) ? whole >= 0 && whole % static_cast<int64_t>(count) == 0
-                              : lengths && std::all_of(lengths->begin(), lengths->end(), [&](int64_t n) { return n == lengths->front(); });
+  const bool even = count == 1 || !s.has(1)
+                        ? count == 1 || (whole >= 0 && whole % static_cast<int64_t>(count) == 0)
+                        : lengths && std::all_of(lengths->begin(), lengths->end(), [&](int64_t n) { return n == lengths->front(); });
   if (even) {
     for (Dimensions& d : out)
-      if (whole >= 0) (*d)[static_cast<size_t>(axis)] = whole / static_cast<int64_t>(count);
+      if (whole >= 0 && d) (*d)[static_cast<size_t>(axis)] = whole / static_cast<int64_t>(count);
     parts = s.make_many("Split", {x, s.index(axis)}, {{"num_splits", std::to_string(count)}}, out);
   } else {
     Wire sizes;
     if (s.has(1)) {
       sizes = s.in(1);
     } else {
-      if (whole < 0) s.refuse("Split without lengths wants a known size to divide");
-      const int64_t n = static_cast<int64_t>(count), each = (whole + n - 1) / n;
-      std::vector<int64_t> list(count, each);
-      list.back() = whole - each * (n - 1);
-      sizes = s.indices(list);
-      for (size_t i = 0; i < count; ++i) (*out[i])[static_cast<size_t>(axis)] = list[i];
+      const int64_t n = static_cast<int64_t>(count);
+      if (whole < 0) {
+        // Rounded up, and the last one is what is left.
+        const Wire size = s.gather(s.shape_of(x), s.indices({axis}), 0);
+        const Wire each = s.make("Divide", {s.make("Add", {size, s.index(n - 1)}, {numpy}), s.index(n)}, {numpy, {"m_pythondiv", "true"}});
+        sizes = s.concat({s.broadcast_to(each, s.indices({n - 1}), std::vector<int64_t>{n - 1}), s.indices({-1})}, 0);
+      } else {
+        const int64_t each = (whole + n - 1) / n;
+        std::vector<int64_t> list(count, each);
+        list.back() = whole - each * (n - 1);
+        sizes = s.indices(list);
+        for (size_t i = 0; i < count; ++i) (*out[i])[static_cast<size_t>(axis)] = list[i];
+      }
     }
     parts = s.make_many("VariadicSplit", {x, s.index(axis), sizes}, {}, out);
   }
@@ -78,7 +89,6 @@ void slice(Step& s) {
 void pad(Step& s) {
   const Wire x = s.in(0);
   const std::string_view mode = s.node.text("mode", "constant");
-  if (mode == "wrap") s.refuse("Pad of the IR repeats edges, reflects or fills; it has no mode that wraps around");
   const int64_t rank = s.rank(0);
   Wire begin, end;
   bool negative = false;
@@ -106,14 +116,26 @@ void pad(Step& s) {
     if (s.has(3)) {
       // Those of the named axes, among zeros.
       Wire axes = s.convert(s.in(3), LATHE_INT64);
-      const Wire below = s.make("Less", {axes, s.index(0)}, {{"auto_broadcast", "numpy"}});
-      const Wire moved = s.make("Add", {axes, s.index(rank)}, {{"auto_broadcast", "numpy"}});
-      axes = s.make("Select", {below, moved, axes}, {{"auto_broadcast", "numpy"}}, axes.dimensions);
+      const Wire below = s.make("Less", {axes, s.index(0)}, {numpy});
+      const Wire moved = s.make("Add", {axes, s.index(rank)}, {numpy});
+      axes = s.make("Select", {below, moved, axes}, {numpy}, axes.dimensions);
       const Wire zeros = s.indices(std::vector<int64_t>(static_cast<size_t>(rank), 0));
       begin = s.make("ScatterElementsUpdate", {zeros, axes, begin, s.index(0)});
       end = s.make("ScatterElementsUpdate", {zeros, axes, end, s.index(0)});
     }
     negative = true;  // who knows
+  }
+  if (mode == "wrap") {
+    // Pad has no such mode: along each axis the elements at the positions -begin to size + end, modulo the size.
+    Wire y = x;
+    for (int64_t i = 0; i < rank; ++i) {
+      const Wire size = s.gather(s.shape_of(y), s.index(i), 0);
+      const Wire first = s.make("Negative", {s.gather(begin, s.index(i), 0)});
+      const Wire last = s.make("Add", {size, s.gather(end, s.index(i), 0)}, {numpy});
+      const Wire places = s.make("Range", {first, last, s.index(1)}, {{"output_type", "i64"}}, std::vector<int64_t>{-1});
+      y = s.gather(y, s.make("FloorMod", {places, size}, {numpy}, std::vector<int64_t>{-1}), i);
+    }
+    return s.out(0, y);
   }
   std::vector<Wire> inputs = {x, begin, end};
   if (mode == "constant") {
@@ -139,9 +161,59 @@ void reverse_sequence(Step& s) {
                   {{"batch_axis", text(s.node.integer("batch_axis", 1))}, {"seq_axis", text(s.node.integer("time_axis", 0))}}));
 }
 
+// Col2Im has two axes. Over another number of them: a transposed convolution in which each position of the block has a channel of its own and one 1
+// among its weights. Data [N, C * block, places].
+void put_together(Step& s, size_t axes) {
+  if (axes > 3) s.refuse("Col2Im of the IR has two axes, and the convolution in its place at most three");
+  const Wire x = s.in(0), image = s.convert(s.in(1), LATHE_INT64), block = s.convert(s.in(2), LATHE_INT64);
+  const std::vector<int64_t> strides = s.node.integers("strides", std::vector<int64_t>(axes, 1)), ones(axes, 1);
+  const std::vector<int64_t> dilations = s.node.integers("dilations", std::vector<int64_t>(axes, 1));
+  const std::vector<int64_t> pads = s.node.integers("pads", std::vector<int64_t>(2 * axes, 0));
+  const std::vector<int64_t> begin(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(axes)),
+      end(pads.begin() + static_cast<std::ptrdiff_t>(axes), pads.end());
+  const Dimensions list = std::vector<int64_t>{static_cast<int64_t>(axes)};
+  std::vector<int64_t> both;
+  for (size_t i = 0; i < axes; ++i) both.push_back(begin[i] + end[i]);
+  const auto op = [&](const char* type, const Wire& a, const Wire& b) {
+    Attributes attributes = {numpy};
+    if (type == std::string_view("Divide")) attributes.push_back({"m_pythondiv", "true"});
+    return s.make(type, {a, b}, attributes, list);
+  };
+  // Places along each axis: (image + pads - dilation * (block - 1) - 1) / stride + 1.
+  const Wire reach = op("Multiply", op("Subtract", block, s.indices(ones)), s.indices(dilations));
+  const Wire room = op("Subtract", op("Subtract", op("Add", image, s.indices(both)), reach), s.indices(ones));
+  const Wire places = op("Add", op("Divide", room, s.indices(strides)), s.indices(ones));
+  const Wire size = s.reduce("ReduceProd", block, {0}, false), column = s.unsqueeze(size, {0});
+  const Wire eye = s.make("Eye", {size, size, s.index(0)}, {{"output_type", "f32"}}, std::vector<int64_t>{-1, -1});
+  std::vector<int64_t> open(axes + 2, -1), result = open;
+  open[1] = 1;
+  const auto reshape = [&](const Wire& data, const Wire& shape, const Dimensions& dimensions) {
+    return s.make("Reshape", {data, shape}, {{"special_zero", "false"}}, dimensions);
+  };
+  const Wire weights = reshape(s.convert(eye, x.type), s.concat({column, s.indices({1}), block}, 0), open);
+  const Wire data = reshape(x, s.concat({s.indices({-1}), column, places}, 0), std::vector<int64_t>(axes + 2, -1));
+  result[1] = 1;
+  const Wire y = s.make("ConvolutionBackpropData", {data, weights},
+                        {{"strides", text(strides)},
+                         {"dilations", text(dilations)},
+                         {"pads_begin", text(begin)},
+                         {"pads_end", text(end)},
+                         {"auto_pad", "explicit"},
+                         {"output_padding", text(std::vector<int64_t>(axes, 0))}},
+                        result);
+  // What no place reaches, behind the last one, is 0.
+  const Wire whole = s.slice(s.shape_of(y), {2}, {static_cast<int64_t>(axes) + 2}, {1}, {0});
+  const Wire missing = s.concat({s.indices({0, 0}), op("Subtract", image, whole)}, 0);
+  const Wire zeros = s.indices(std::vector<int64_t>(axes + 2, 0));
+  const Wire padded = s.make("Pad", {y, zeros, missing, s.scalar(x.type, 0)}, {{"pad_mode", "constant"}}, result);
+  const Wire batch = s.gather(s.shape_of(x), s.indices({0}), 0);
+  s.out(0, reshape(padded, s.concat({batch, s.indices({-1}), image}, 0), declared(s)));
+}
+
 void column_to_image(Step& s) {
-  const size_t axes = s.integers(2, "its block").size();
-  if (axes != 2) s.refuse("Col2Im of the IR puts pictures together, that is two axes");
+  const Wire block = s.in(2);
+  if (!block.has_rank() || (*block.dimensions)[0] < 0) s.refuse("the number of its axes is not known");
+  if ((*block.dimensions)[0] != 2) return put_together(s, static_cast<size_t>((*block.dimensions)[0]));
   const std::vector<int64_t> pads = s.node.integers("pads", {0, 0, 0, 0});
   s.out(0, s.make("Col2Im", {s.in(0), s.in(1), s.in(2)},
                   {{"strides", text(s.node.integers("strides", {1, 1}))},
@@ -151,18 +223,40 @@ void column_to_image(Step& s) {
                   declared(s)));
 }
 
+// The same from sizes that are known when it runs: half of what is too much is cut in front, half of what is missing is added there.
+void center_computed(Step& s, const std::vector<int64_t>& axes) {
+  const Wire x = s.in(0), wanted = s.convert(s.in(1), LATHE_INT64);
+  const int64_t rank = x.rank();
+  const Dimensions list = std::vector<int64_t>{static_cast<int64_t>(axes.size())}, all = std::vector<int64_t>{rank};
+  const auto op = [&](const char* type, const Wire& a, const Wire& b) { return s.make(type, {a, b}, {numpy}, list); };
+  const auto half = [&](const Wire& a) { return s.make("Divide", {a, s.index(2)}, {numpy, {"m_pythondiv", "true"}}, list); };
+  const Wire sizes = s.gather(s.shape_of(x), s.indices(axes), 0);
+  const Wire surplus = op("Maximum", op("Subtract", sizes, wanted), s.index(0)), missing = op("Maximum", op("Subtract", wanted, sizes), s.index(0));
+  const Wire start = half(surplus), stop = op("Add", start, op("Minimum", sizes, wanted));
+  const Wire ones = s.indices(std::vector<int64_t>(axes.size(), 1)), zeros = s.indices(std::vector<int64_t>(static_cast<size_t>(rank), 0));
+  Dimensions open = x.dimensions;
+  for (const int64_t a : axes) (*open)[static_cast<size_t>(a)] = -1;
+  const Wire cut = s.make({"Slice", 8}, {x, start, stop, ones, s.indices(axes)}, {}, open);
+  const auto spread = [&](const Wire& pads) { return s.make("ScatterElementsUpdate", {zeros, s.indices(axes), pads, s.index(0)}, {}, all); };
+  const Wire front = half(missing), back = op("Subtract", missing, front);
+  s.out(0, s.make("Pad", {cut, spread(front), spread(back), s.scalar(x.type, 0)}, {{"pad_mode", "constant"}}, declared(s)));
+}
+
 // Cut or padded evenly around the middle, axis by axis.
 void center(Step& s) {
   const Wire x = s.in(0);
   const int64_t rank = s.rank(0);
-  const std::vector<int64_t> wanted = s.integers(1, "the wanted shape");
   std::vector<int64_t> axes = s.node.integers("axes");
   if (axes.empty())
     for (int64_t i = 0; i < rank; ++i) axes.push_back(i);
+  for (int64_t& a : axes) a = s.axis(a, rank);
+  const auto known = s.known_integers(1);
+  if (!known || std::any_of(axes.begin(), axes.end(), [&](int64_t a) { return (*x.dimensions)[static_cast<size_t>(a)] < 0; }))
+    return center_computed(s, axes);
+  const std::vector<int64_t>& wanted = *known;
   std::vector<int64_t> start, stop, along, front(static_cast<size_t>(rank), 0), back = front;
   for (size_t i = 0; i < axes.size(); ++i) {
     const int64_t axis = s.axis(axes[i], rank), size = (*x.dimensions)[static_cast<size_t>(axis)];
-    if (size < 0) s.refuse("the size of an axis that it cuts or pads is open");
     const int64_t surplus = size - wanted[i];
     if (surplus > 0) {
       along.push_back(axis), start.push_back(surplus / 2), stop.push_back(surplus / 2 + wanted[i]);

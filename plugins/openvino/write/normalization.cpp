@@ -29,11 +29,25 @@ Wire per_channel(Step& s, const Wire& v, int64_t rank) {
 }
 
 void batch(Step& s) {
-  if (s.node.integer("training_mode", 0) != 0)
-    s.refuse("BatchNormInference of the IR takes mean and variance; it does not compute them as training does");
   const Wire x = s.in(0);
   std::vector<Wire> inputs = {x};
   for (size_t i = 1; i < 5; ++i) inputs.push_back(s.convert(s.in(i), x.type));
+  if (s.node.integer("training_mode", 0) != 0) {
+    // Mean and variance of this batch, and what becomes of the running ones.
+    std::vector<int64_t> axes = {0};
+    for (int64_t i = 2; i < s.rank(0); ++i) axes.push_back(i);
+    const Wire mean = s.reduce("ReduceMean", x, axes, true), centred = s.make("Subtract", {x, mean}, {numpy});
+    const Wire variance = s.reduce("ReduceMean", s.make("Multiply", {centred, centred}, {numpy}), axes, false);
+    const Wire batch[] = {s.reduce("ReduceMean", x, axes, false), variance};
+    const double momentum = s.node.real("momentum", 0.9f);
+    for (size_t i = 0; i < 2; ++i) {
+      if (!s.wants(1 + i)) continue;
+      const Wire kept = s.make("Multiply", {inputs[3 + i], s.scalar(x.type, momentum)}, {numpy});
+      const Wire added = s.make("Multiply", {batch[i], s.scalar(x.type, 1 - momentum)}, {numpy});
+      s.out(1 + i, s.convert(s.make("Add", {kept, added}, {numpy}), s.node.output_value(1 + i).type()));
+    }
+    inputs[3] = batch[0], inputs[4] = batch[1];
+  }
   s.out(0, s.make("BatchNormInference", inputs, {{"epsilon", text(double(s.node.real("epsilon", 1e-5f)))}}));
 }
 

@@ -40,8 +40,16 @@ Limits limits(const Step& s, int32_t type) {
 Wire aligned(Step& s, const Wire& v, const Wire& data) {
   if (!v.has_rank()) s.refuse("the rank of its scale is not known");
   if (v.rank() == 0 || (v.rank() == 1 && (*v.dimensions)[0] == 1 && data.has_rank() && data.rank() <= 1)) return v;
-  if (v.rank() != 1) s.refuse("scales for blocks of elements have no form in the IR that keeps them in one operation");
   if (!data.has_rank()) s.refuse("the rank of what is quantised is not known");
+  if (const int64_t block = s.node.integer("block_size", 0); block > 0 && v.rank() == data.rank()) {
+    // One number for each block of elements along the axis: it is taken once for each element.
+    const int64_t axis = s.axis(s.node.integer("axis", 1), data.rank()), size = (*data.dimensions)[static_cast<size_t>(axis)];
+    if (size < 0) s.refuse("the size of the axis that is quantised in blocks is open");
+    std::vector<int64_t> places;
+    for (int64_t i = 0; i < size; ++i) places.push_back(i / block);
+    return s.gather(v, s.indices(places), axis);
+  }
+  if (v.rank() != 1) s.refuse("its scales have neither one axis nor as many as the data");
   const int64_t axis = s.axis(s.node.integer("axis", 1), data.rank());
   std::vector<int64_t> shape(static_cast<size_t>(data.rank()), 1);
   if ((*v.dimensions)[0] != 1) shape[static_cast<size_t>(axis)] = -1;
@@ -126,15 +134,20 @@ bool same_value(const Step& s, const sdk::NodeView& other, size_t i) {
 
 // Whether this DequantizeLinear undoes that QuantizeLinear.
 bool undoes(const Step& s, const sdk::NodeView& q) {
-  return q.op_type() == "QuantizeLinear" && q.domain().empty() && q.integer("block_size", 0) == 0 && same_value(s, q, 1) && same_value(s, q, 2) &&
-         q.integer("axis", 1) == s.node.integer("axis", 1) && q.input_value(0).type() == s.node.output_value(0).type();
+  return q.op_type() == "QuantizeLinear" && q.domain().empty() && s.node.integer("block_size", 0) == 0 && q.integer("block_size", 0) == 0 &&
+         same_value(s, q, 1) && same_value(s, q, 2) && q.integer("axis", 1) == s.node.integer("axis", 1) &&
+         q.input_value(0).type() == s.node.output_value(0).type();
 }
 
 // One that no DequantizeLinear undoes: divided, rounded to the nearest with ties to even, moved, saturated. FakeQuantize would round what it
 // computed from its bounds, and ties come out of that on either side.
 void quantize(Step& s) {
-  if (s.node.integer("block_size", 0) != 0) s.refuse("scales for blocks of elements have no form in the IR that keeps them in one operation");
   const int32_t type = s.node.output_value(0).type();
+  if (type == LATHE_FLOAT8E4M3FN || type == LATHE_FLOAT8E5M2 || type == LATHE_FLOAT4E2M1) {
+    // To floats: no rounding to whole numbers, and the zero point is 0.
+    const Wire real = s.in(0), step = s.convert(aligned(s, s.exact(1), real), real.type);
+    return s.out(0, to_small_float(s, s.make("Divide", {real, step}, {numpy, {"m_pythondiv", "true"}}), type));
+  }
   const Limits l = limits(s, type);
   // Where all its users undo it they are written as FakeQuantize, and this is left out with what it takes.
   const Wire x = s.in(0).type == LATHE_INT32 ? s.convert(s.in(0), LATHE_FLOAT32) : s.in(0);
@@ -146,7 +159,6 @@ void quantize(Step& s) {
 }
 
 void dequantize(Step& s) {
-  if (s.node.integer("block_size", 0) != 0) s.refuse("scales for blocks of elements have no form in the IR that keeps them in one operation");
   const int32_t type = s.node.output_value(0).type();
   if (const auto q = s.draft.producer(s.node.input(0)); q && undoes(s, *q)) {
     const Wire real = s.draft.value(q->input(0));
@@ -155,7 +167,8 @@ void dequantize(Step& s) {
   const Wire x = s.in(0);
   Wire y = s.convert(x, type);
   const auto zeros = s.has(2) ? numbers(s.constant(2)) : std::vector<double>{0};
-  const bool zero = zeros && std::all_of(zeros->begin(), zeros->end(), [](double z) { return z == 0; });
+  const bool zero = s.in(0).type == LATHE_FLOAT8E4M3FN || s.in(0).type == LATHE_FLOAT8E5M2 || s.in(0).type == LATHE_FLOAT4E2M1 ||
+                    (zeros && std::all_of(zeros->begin(), zeros->end(), [](double z) { return z == 0; }));
   if (!zero) y = s.make("Subtract", {y, s.convert(aligned(s, s.exact(2), x), type)}, {numpy});
   s.out(0, s.make("Multiply", {y, s.convert(aligned(s, s.exact(1), x), type)}, {numpy}));
 }

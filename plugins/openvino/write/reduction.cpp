@@ -30,9 +30,8 @@ void reduce_computed(Step& s) {
   if (!axes.has_rank() || axes.rank() != 1 || (*axes.dimensions)[0] < 0)
     s.refuse("how many axes it reduces is only known when it runs, and none means all");
   if ((*axes.dimensions)[0] == 0) {
-    if (s.node.integer("noop_with_empty_axes", 0) != 0) s.refuse("it reduces over no axes, which is decided when it runs");
     std::vector<int64_t> all;
-    for (int64_t i = 0; i < s.rank(0); ++i) all.push_back(i);
+    for (int64_t i = 0; i < s.rank(0) && s.node.integer("noop_with_empty_axes", 0) == 0; ++i) all.push_back(i);
     axes = s.indices(all);
   }
   const bool keep = s.node.integer("keepdims", 1) != 0;
@@ -122,9 +121,9 @@ void cumulative(Step& s) {
 }
 
 // Products of 1, 2, 4, ... neighbours, until they reach over the axis.
-void cumulative_product(Step& s) {
+Wire product_along(Step& s, int64_t axis) {
   Wire y = s.in(0);
-  const int64_t rank = s.rank(0), axis = s.axis(s.integers(1, "its axis").front(), rank), size = (*y.dimensions)[static_cast<size_t>(axis)];
+  const int64_t rank = s.rank(0), size = (*y.dimensions)[static_cast<size_t>(axis)];
   if (size < 0) s.refuse("the IR sums along an axis (CumSum) but does not multiply along one, and the products in its place want a known size");
   const Wire one = s.scalar(y.type, 1);
   const bool reverse = s.node.integer("reverse", 0) != 0;
@@ -138,6 +137,20 @@ void cumulative_product(Step& s) {
   };
   if (s.node.integer("exclusive", 0) != 0) y = shifted(y, 1);
   for (int64_t by = 1; by < size; by *= 2) y = s.make("Multiply", {y, shifted(y, by)}, {numpy});
+  return y;
+}
+
+void cumulative_product(Step& s) {
+  const int64_t rank = s.rank(0);
+  if (const auto axis = s.known_integers(1)) return s.out(0, product_along(s, s.axis(axis->front(), rank)));
+  // The axis is computed: the products along each, of which one is taken.
+  const Wire axis = s.convert(s.in(1), LATHE_INT64);
+  const Wire counted = s.make("FloorMod", {axis, s.index(rank)}, {numpy});
+  Wire y = product_along(s, 0);
+  for (int64_t i = 1; i < rank; ++i) {
+    const Wire other = product_along(s, i), wanted = s.make("Equal", {counted, s.index(i)}, {numpy});
+    y = s.make("Select", {wanted, other, y}, {numpy}, y.dimensions);
+  }
   s.out(0, y);
 }
 

@@ -48,15 +48,22 @@ void flatten(Step& s) {
 
 void squeeze(Step& s) {
   const Wire x = s.in(0);
-  if (s.has(1)) return s.out(0, s.make("Squeeze", {x, s.in(1)}, {}, declared(s)));
+  if (s.has(1)) {
+    if (const auto known = s.known_integers(1); known && x.has_rank() && !declared(s)) return s.out(0, s.squeeze(x, *known));
+    return s.out(0, s.make("Squeeze", {x, s.in(1)}, {}, declared(s)));
+  }
+  // Which of the axes have the size 1 is decided when it runs, where one is open.
+  if (!x.is_static()) return s.out(0, s.make("Squeeze", {x}, {}, declared(s)));
   std::vector<int64_t> axes;
-  for (int64_t i = 0; i < s.rank(0); ++i)
+  for (int64_t i = 0; i < x.rank(); ++i)
     if ((*x.dimensions)[static_cast<size_t>(i)] == 1) axes.push_back(i);
   s.out(0, s.squeeze(x, axes));
 }
 
 void unsqueeze(Step& s) {
   const Wire x = s.in(0), axes = s.in(1);
+  // What is known of the rank here may be more than what was inferred.
+  if (const auto known = s.known_integers(1); known && x.has_rank() && !declared(s)) return s.out(0, s.unsqueeze(x, *known));
   s.out(0, s.make("Unsqueeze", {x, axes}, {}, declared(s)));
 }
 
@@ -91,7 +98,7 @@ void range(Step& s) {
                         : type == LATHE_INT16   ? "i16"
                         : type == LATHE_FLOAT64 ? "f64"
                                                 : "f32";
-  s.out(0, s.make("Range", {start, stop, step}, {{"output_type", spelled}}, declared(s)));
+  s.out(0, s.make("Range", {start, stop, step}, {{"output_type", spelled}}, declared(s) ? declared(s) : Dimensions(std::vector<int64_t>{-1})));
 }
 
 void eye(Step& s) {

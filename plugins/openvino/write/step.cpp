@@ -26,17 +26,13 @@ std::string type_text(int32_t type) {
 // What the IR has no element type for is refused where it would enter it.
 void require_type(int32_t type, std::string_view what) {
   if (find_type(type)) return;
-  static constexpr std::pair<int32_t, const char*> words[] = {{LATHE_STRING, "strings"},
+  static constexpr std::pair<int32_t, const char*> words[] = {{LATHE_STRING, "strings to compute with"},
                                                               {LATHE_COMPLEX64, "complex numbers"},
                                                               {LATHE_COMPLEX128, "complex numbers"},
-                                                              {LATHE_FLOAT8E4M3FN, "8-bit floats"},
-                                                              {LATHE_FLOAT8E4M3FNUZ, "8-bit floats"},
-                                                              {LATHE_FLOAT8E5M2, "8-bit floats"},
-                                                              {LATHE_FLOAT8E5M2FNUZ, "8-bit floats"},
-                                                              {LATHE_FLOAT8E8M0, "8-bit floats"},
-                                                              {LATHE_FLOAT4E2M1, "4-bit floats"},
-                                                              {LATHE_UINT2, "2-bit integers"},
-                                                              {LATHE_INT2, "2-bit integers"}};
+                                                              {LATHE_FLOAT8E4M3FNUZ, "8-bit floats without negative zero"},
+                                                              {LATHE_FLOAT8E5M2FNUZ, "8-bit floats without negative zero"},
+                                                              {LATHE_UINT2, "2-bit integers beside compressed weights"},
+                                                              {LATHE_INT2, "signed 2-bit integers"}};
   for (const auto& [number, word] : words)
     if (number == type) throw Refusal{std::string("the IR has no element type for ") + word + ", which " + std::string(what) + " holds"};
   throw Refusal{"the element type of " + std::string(what) + " is not known"};

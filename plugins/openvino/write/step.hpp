@@ -47,6 +47,12 @@ std::string text(int64_t number);
 std::string text(bool flag);
 std::string text(double number);  // the shortest that reads back as the same float
 
+// A sequence, or an optional, whose elements are known while the model is made.
+struct List {
+  std::vector<Wire> elements;
+  bool present = true;  // false: an optional without an element
+};
+
 struct WriteOptions {
   bool compress = false;       // float32 weights as halves behind a Convert
   bool static_shapes = false;  // the device wants every dimension to be a number
@@ -79,6 +85,12 @@ class Draft {
                         const std::vector<Dimensions>& dimensions, const std::vector<int32_t>& types = {});
   Wire constant(const std::string& name, int32_t type, std::vector<int64_t> dimensions, const void* data, uint64_t size,
                 std::shared_ptr<const void> owner = nullptr);
+  // nullptr: the value is a tensor, or a sequence of which nothing is known.
+  const List* list(uint32_t value) const {
+    const auto found = lists_.find(value);
+    return found == lists_.end() ? nullptr : &found->second;
+  }
+  void set_list(uint32_t value, List list) { lists_.insert_or_assign(value, std::move(list)); }
   // Values whose nodes are written elsewhere: a Sigmoid that became part of a Swish.
   void skip_node(uint32_t node) { skipped_.insert(node); }
   bool skipped(uint32_t node) const { return skipped_.count(node) != 0; }
@@ -103,6 +115,7 @@ class Draft {
   int depth_ = 0;
   std::unordered_map<uint32_t, uint32_t> captured_;  // value here -> value in the graph around it
   std::unordered_map<uint32_t, Wire> wires_, exact_;
+  std::unordered_map<uint32_t, List> lists_;
   std::unordered_set<uint32_t> skipped_;
   std::unordered_map<std::string, uint64_t> names_;
   std::vector<size_t> uses_;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "families.hpp"
+#include "resampling.hpp"
 
 namespace lathe::openvino {
 namespace {
@@ -17,12 +18,10 @@ void resize(Step& s) {
   const int64_t rank = s.rank(0);
   std::string transform(s.node.text("coordinate_transformation_mode", "half_pixel"));
   const std::string_view mode = s.node.text("mode", "nearest");
-  if (transform == "tf_crop_and_resize") s.refuse("Interpolate of the IR has no coordinate transformation tf_crop_and_resize");
-  if (transform == "half_pixel_symmetric") s.refuse("Interpolate of the IR has no coordinate transformation half_pixel_symmetric");
-  if (s.node.integer("antialias", 0) != 0)
-    s.refuse("Interpolate of the IR smooths in its own mode 'linear' alone, which weighs the neighbours differently");
-  if (s.node.integer("exclude_outside", 0) != 0)
-    s.refuse("Interpolate of the IR always takes neighbours outside of the picture into account (no exclude_outside)");
+  // Interpolate has neither of these transformations, smooths in a mode of its own and always takes the neighbours outside into account.
+  if (transform == "tf_crop_and_resize" || transform == "half_pixel_symmetric" || s.node.integer("antialias", 0) != 0 ||
+      s.node.integer("exclude_outside", 0) != 0)
+    return resample(s);
   std::vector<int64_t> axes = s.node.integers("axes");
   if (axes.empty())
     for (int64_t i = 0; i < rank; ++i) axes.push_back(i);
@@ -99,7 +98,7 @@ void grid_sample(Step& s) {
   std::string mode(s.node.text("mode", "linear"));
   if (mode == "linear") mode = "bilinear";
   if (mode == "cubic") mode = "bicubic";
-  if (s.rank(0) != 4) s.refuse("GridSample of the IR takes pictures, that is four axes");
+  if (s.rank(0) != 4) return sample_volume(s);
   s.out(0, s.make("GridSample", {s.in(0), s.in(1)},
                   {{"align_corners", text(s.node.integer("align_corners", 0) != 0)},
                    {"mode", mode},
