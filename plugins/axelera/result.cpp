@@ -89,15 +89,15 @@ void add_manifest(const Manifest& m, nlohmann::ordered_json& json) {
   json["outputs"] = tensors(m.original_outputs.empty() ? m.outputs : m.original_outputs, "");
   for (const char* list : {"inputs", "outputs"})
     for (auto& tensor : json[list]) tensor.erase("type");
-  json["compiled_inputs"] = tensors(m.inputs, "int8");
-  json["compiled_outputs"] = tensors(m.outputs, "int8");
+  json["memory_inputs"] = tensors(m.inputs, "int8");
+  json["memory_outputs"] = tensors(m.outputs, "int8");
   const auto line = [&](const char* label, const std::string& text) {
     if (!text.empty()) json["summary"].push_back({label, text});
   };
   line("inputs", shown(m.original_inputs));
   line("outputs", shown(m.original_outputs));
-  line("compiled inputs", shown(m.inputs));
-  line("compiled outputs", shown(m.outputs));
+  line("inputs in memory", shown(m.inputs));
+  line("outputs in memory", shown(m.outputs));
   line("program", m.model_file);
   line("on the host before", m.before);
   line("on the host after", m.after);

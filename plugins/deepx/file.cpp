@@ -209,16 +209,10 @@ nlohmann::ordered_json json_of(const std::vector<Tensor>& tensors) {
   return all;
 }
 
-// The model's own ends, with the shape that a task says.
-nlohmann::ordered_json ends(const Model& model, const std::vector<std::string>& names, std::vector<Tensor> Task::*list) {
+// The model's own ends: names alone, since a task's shapes are those of its memory, which may be padded.
+nlohmann::ordered_json ends(const std::vector<std::string>& names) {
   auto all = nlohmann::ordered_json::array();
-  for (const std::string& name : names) {
-    nlohmann::ordered_json end = {{"name", name}};
-    for (const Task& task : model.tasks)
-      for (const Tensor& t : task.*list)
-        if (t.name == name && !t.shape.empty()) end["shape"] = t.shape;
-    all.push_back(end);
-  }
+  for (const std::string& name : names) all.push_back({{"name", name}});
   return all;
 }
 
@@ -257,7 +251,7 @@ std::string describe(const Model& model) {
   nlohmann::ordered_json json = {{"format", "DXNN"}, {"summary", nlohmann::ordered_json::array()}};
   json["container_version"] = model.version, json["compiler_version"] = model.compiler;
   json["runtime"] = "DEEPX", json["devices"] = {"M1A"};
-  json["inputs"] = ends(model, model.inputs, &Task::inputs), json["outputs"] = ends(model, model.outputs, &Task::outputs);
+  json["inputs"] = ends(model.inputs), json["outputs"] = ends(model.outputs);
   // What the host has to give: the compiler moves steps from picture to input into the NPU's program.
   json["compiled_inputs"] = nlohmann::ordered_json::array();
   for (const Task& t : model.tasks)

@@ -54,7 +54,7 @@ class Axelera(StandInTest):
     def test_folder(self):
         artifact, said = self.check(self.compile(self.small_model(), "--option", "result=folder"), False, ".zip")
         self.assertEqual(said["inputs"][0]["shape"], [1, 3, 64, 64])
-        self.assertEqual(said["compiled_inputs"][0]["shape"], [1, 64, 64, 4])
+        self.assertEqual(said["memory_inputs"][0]["shape"], [1, 64, 64, 4])
         with zipfile.ZipFile(artifact) as packed:
             self.assertIsNone(packed.testzip())
             self.assertIn("compiled_model/kernel_function.c", packed.namelist())
