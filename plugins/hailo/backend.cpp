@@ -1,6 +1,11 @@
 #include "backend.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <lathe/calibration_files.hpp>
@@ -23,6 +28,17 @@ std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw sdk::Failure(LATHE_FAILED, "'" + path + "' cannot be read");
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The folder's absolute path; it is made where it is not there.
+std::string kept_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    throw sdk::Failure(LATHE_FAILED, "the folder '" + path + "' cannot be made: " + std::strerror(errno));
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (!real) throw sdk::Failure(LATHE_FAILED, "'" + path + "' is no folder: " + std::strerror(errno));
+  const std::string absolute = real;
+  std::free(real);
+  return absolute;
 }
 
 int64_t in_range(const sdk::Settings& settings, const char* name, int64_t lowest, int64_t highest) {
@@ -174,6 +190,7 @@ Backend::Prepared Backend::prepare(const sdk::GraphView& graph, const std::strin
   if (suppress_) {
     const Suppressing s = suppression(expected);
     expected.classes = s.classes;
+    host_.note("HailoRT decodes and suppresses the boxes of this HEF: a program that asks it for boxes needs no further stage of the package");
     write_text(folder + "/suppression.json", suppression_text(s));
     write_text(folder + "/name_layers.py", read_text(host_.plugin_directory() + "/hailo/name_layers.py"));
   }
@@ -192,7 +209,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   const sdk::Tool tool = sdk::require_tool(dataflow_compiler(), {compiler_, environment_, container_}, true);
   version_ = tool.version.text();
   const sdk::ScratchFolder scratch;
-  const std::string folder = work_.empty() ? scratch.path() : work_;
+  const std::string folder = work_.empty() ? scratch.path() : kept_folder(work_);
   Prepared prepared = prepare(graph, folder);
   prepared.plan.resume = !work_.empty();
   sdk::run_plan(host_, tool, prepared.plan, folder);
