@@ -68,6 +68,7 @@ struct Command {
 
 // One function per file of this folder. Options live in storage that the command's `run` owns.
 Command add_compile(CLI::App& program, Context& context);
+Command add_check(CLI::App& program, Context& context);
 Command add_worker(CLI::App& program, Context& context);
 Command add_targets(CLI::App& program, Context& context);
 Command add_ops(CLI::App& program, Context& context);

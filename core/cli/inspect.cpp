@@ -6,23 +6,12 @@
 #include "core/cli/context.hpp"
 #include "core/cli/guard.hpp"
 #include "core/files/write_file.hpp"
+#include "core/package/artifact.hpp"
 #include "core/package/package.hpp"
 
 namespace lathe::cli {
 namespace {
 namespace fs = std::filesystem;
-
-// Made into JSON here, whatever the plugin wrote.
-nlohmann::ordered_json ask_inspector(Plugin& plugin, const std::string& path) {
-  std::string text;
-  plugin.check("inspect", [&] {
-    return plugin.inspector()->inspect(&plugin.host(), {path.data(), path.size()}, &text,
-                                       [](void* context, lathe_string part) { static_cast<std::string*>(context)->append(part.data, part.size); });
-  });
-  nlohmann::ordered_json j = nlohmann::ordered_json::parse(text, nullptr, false);
-  if (!j.is_object()) throw Error(Code::internal, "plugin '" + plugin.manifest().name + "' described the file by something that is no JSON object");
-  return j;
-}
 
 nlohmann::ordered_json inspect_package(const std::string& folder) {
   std::string text = package_document(folder);
@@ -58,11 +47,8 @@ int inspect(Context& context, const std::string& path) {
     } else {
       std::string absolute = fs::absolute(path).string();
       doing("finding out what '" + path + "' is");
-      Plugin* plugin = plugins->find_inspector(absolute);
-      if (!plugin) throw Error(Code::failed, "no installed plugin knows what '" + path + "' is", "'lathe plugin list' shows what is known");
-      doing("inspecting '" + path + "' with plugin '" + plugin->manifest().name + "'");
-      document = ask_inspector(*plugin, absolute);
-      document["plugin"] = plugin->manifest().name;
+      if (const Plugin* plugin = plugins->find_inspector(absolute)) doing("inspecting '" + path + "' with plugin '" + plugin->manifest().name + "'");
+      document = inspect_file(*plugins, absolute);
     }
   } catch (const nlohmann::json::exception& problem) {
     throw Error(Code::failed, "'" + path + "' is no package that Lathe wrote: " + problem.what());

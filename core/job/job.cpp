@@ -1,12 +1,15 @@
 // The job document as JSON.
 #include "core/job/job.hpp"
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/base/diagnostic.hpp"
 
 namespace lathe {
 namespace {
+
+constexpr const char* goals[] = {"compile", "check", "package"};
 
 nlohmann::ordered_json describe(const CalibrationSource& source) {
   nlohmann::ordered_json j{{"kind", name(source.kind)}, {"sha256", source.sha256}, {"path", source.path}};
@@ -36,6 +39,8 @@ CalibrationSource read_calibration(const nlohmann::json& j) {
 std::string to_json_text(const Job& job) {
   nlohmann::ordered_json j;
   j["lathe"] = LATHE_VERSION;
+  j["goal"] = goals[static_cast<int>(job.goal)];
+  j["artifact"] = {{"sha256", job.artifact.sha256}, {"path", job.artifact.path}};
   j["model"] = {{"sha256", job.model.sha256}, {"path", job.model.path}};
   j["name"] = job.name;
   j["version"] = job.version;
@@ -62,6 +67,11 @@ Job parse_job(const std::string& json) {
   try {
     nlohmann::json j = nlohmann::json::parse(json);
     Job job;
+    const std::string goal = j.at("goal");
+    for (size_t i = 0; i < std::size(goals); ++i)
+      if (goal == goals[i]) job.goal = static_cast<Goal>(i);
+    j.at("artifact").at("sha256").get_to(job.artifact.sha256);
+    j.at("artifact").at("path").get_to(job.artifact.path);
     j.at("model").at("sha256").get_to(job.model.sha256);
     j.at("model").at("path").get_to(job.model.path);
     j.at("name").get_to(job.name);

@@ -20,7 +20,15 @@ struct JobInput {
   std::string path;  // a hint: absolute, or relative to the folder the worker runs in
 };
 
+enum class Goal {
+  compile,
+  check,   // told before anything is compiled: what each node's fate and cost would be
+  package  // as compile, but what the chip's part becomes was made elsewhere
+};
+
 struct Job {
+  Goal goal = Goal::compile;
+  JobInput artifact;  // of Goal::package
   JobInput model;
   std::string name;  // the model's name, before it is made fit for a file name
   std::string version = "1";

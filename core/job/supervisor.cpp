@@ -340,6 +340,7 @@ struct Destination {
 };
 
 Destination destination(const CompileRequest& request) {
+  if (request.job.goal == Goal::check) return {fs::temp_directory_path().string(), ""};
   if (request.job.emit == "package" || request.job.emit == "bundle") return {request.output.empty() ? "." : request.output, ""};
   if (request.output.empty()) return {".", ""};
   if (fs::is_directory(request.output))
@@ -368,6 +369,7 @@ CompileOutcome compile(const CompileRequest& request, const EventSink& on_event)
     outcome.code = Code::interrupted;
     return outcome;
   }
+  if (request.job.goal == Goal::check) return outcome;
   nlohmann::json result = nlohmann::json::parse(outcome.result);
   std::string stem = result.at("stem"), artifact = result.at("artifact");
   std::string parent = fs::absolute(goal.parent).lexically_normal().string();

@@ -22,12 +22,15 @@
 #include "core/job/backend.hpp"
 #include "core/job/claims.hpp"
 #include "core/job/diagnostic_json.hpp"
+#include "core/job/estimate.hpp"
 #include "core/job/events.hpp"
 #include "core/job/job.hpp"
 #include "core/job/layout.hpp"
+#include "core/job/model_check.hpp"
 #include "core/job/pipeline_file.hpp"
 #include "core/job/verification.hpp"
 #include "core/ops/operator.hpp"
+#include "core/package/artifact.hpp"
 #include "core/package/package.hpp"
 #include "core/package/read_back.hpp"
 #include "core/plugin/regions.hpp"
@@ -122,7 +125,9 @@ class Compilation {
     prepare_head(graph, targets_, job_option(job_, "head-cut", "auto"));
 
     enter("claim");
+    if (job_.goal == Goal::check) return check(graph);
     Partition partition = claim(graph);
+    hold_capacity(partition);
 
     PackageContents contents;
     contents.graph = &original;
@@ -132,7 +137,8 @@ class Compilation {
       // A bundle is compiled elsewhere; the host's stages are made when what came out is packaged.
       if (job_.emit == "bundle" && i != contents.main) continue;
       enter("compile", targets_[partition.regions[i].target].manifest->name);
-      contents.stages.push_back(compile(partition.regions[i], graph, stems[i]));
+      const bool made = job_.goal == Goal::package && i == contents.main;
+      contents.stages.push_back(made ? adopt(partition.regions[i], graph, stems[i]) : compile(partition.regions[i], graph, stems[i]));
     }
     if (job_.emit == "bundle") contents.main = 0;
 
@@ -297,14 +303,16 @@ class Compilation {
       need.wanted = std::max(need.wanted, target.manifest->calibration_wanted);
     }
     const bool given = job_.calibration.kind != CalibrationSource::Kind::none;
-    if (!given && need.target.empty()) return;
+    if (!given && (need.target.empty() || job_.goal == Goal::package)) return;  // what is packaged was calibrated where it was made
     if (!given) {
       Diagnostic d;
       d.text = "target '" + need.target + "' quantises the model itself and needs data to measure ranges with, and none are given";
       if (need.lowest > 0) d.expected = std::to_string(need.lowest) + " samples or more";
       if (need.wanted > need.lowest) d.expected += (need.lowest > 0 ? ", better " : "") + std::to_string(need.wanted);
       d.hint = "--calibration FOLDER names pictures like those the model will see; .npy and lists are taken too";
-      throw Error(Code::usage, std::move(d));
+      if (job_.goal != Goal::check) throw Error(Code::usage, std::move(d));
+      d.severity = Severity::warning;
+      return channel_.say(d);
     }
     if (need.target.empty()) {
       Diagnostic d;
@@ -362,18 +370,63 @@ class Compilation {
                     "'lathe passes' prints the pipeline");
   }
 
-  Partition claim(const Graph& graph) {
+  struct Candidates {
     std::vector<std::unique_ptr<Backend>> backends;
-    std::vector<CandidateTarget> candidates;
+    std::vector<CandidateTarget> targets;
+  };
+  Candidates candidates(const Graph& graph) {
+    Candidates list;
     for (size_t i = 0; i < targets_.size(); ++i) {
       const ResolvedTarget& target = targets_[i];
       channel_.stage(stage_, target.manifest->name);
       std::string stem = package_stem(graph, job_.name, target, job_.version);
-      backends.push_back(
+      list.backends.push_back(
           std::make_unique<Backend>(plugins_->load(target.manifest->name), target, emissions_[i], stem, calibration_for(graph), graph));
-      candidates.push_back({&backends.back()->plugin(), backends.back()->self(), target.spelled(), backends.back()->opset()});
+      list.targets.push_back({&list.backends.back()->plugin(), list.backends.back()->self(), target.spelled(), list.backends.back()->opset()});
     }
-    Claims claims = claim_nodes(graph, targets_, candidates, job_option(job_, "head-cut", "auto"));
+    return list;
+  }
+
+  // What `lathe check` prints. A model that is refused is described too.
+  nlohmann::ordered_json check(const Graph& graph) {
+    const Candidates list = candidates(graph);
+    std::optional<Claims> claims;
+    std::vector<Diagnostic> findings;
+    try {
+      claims = claim_nodes(graph, targets_, list.targets, job_option(job_, "head-cut", "auto"));
+      findings = claims->notes;
+    } catch (const Error& error) {
+      if (error.code != Code::unsupported) throw;
+      findings = error.diagnostics;
+    }
+    nlohmann::ordered_json result = describe_check(graph, targets_, list.targets, claims ? &*claims : nullptr);
+    if (claims)
+      for (const Region& region : claims->partition.regions)
+        for (Diagnostic& d : hold_against(cost_of(region.graph), targets_[region.target])) findings.push_back(std::move(d));
+    for (const Diagnostic& d : findings) {
+      if (d.severity == Severity::error) result["fits"] = false;
+      channel_.say(d);
+    }
+    if (preprocessing_) result["preprocessing"] = describe(*preprocessing_);
+    if (calibration_) result["calibration"] = {{"kind", name(calibration_->from().kind)}, {"given", findings_.given}, {"used", findings_.used}};
+    enter("done");
+    return result;
+  }
+
+  // Before a tool works for half an hour on what its device cannot hold.
+  void hold_capacity(const Partition& partition) {
+    std::vector<Diagnostic> problems;
+    for (const Region& region : partition.regions)
+      for (Diagnostic& d : hold_against(cost_of(region.graph), targets_[region.target])) {
+        if (d.severity != Severity::error) channel_.say(d);
+        if (d.severity == Severity::error) problems.push_back(std::move(d));
+      }
+    if (!problems.empty() && job_.goal == Goal::compile) throw Error(Code::unsupported, std::move(problems));
+  }
+
+  Partition claim(const Graph& graph) {
+    const Candidates list = candidates(graph);
+    Claims claims = claim_nodes(graph, targets_, list.targets, job_option(job_, "head-cut", "auto"));
     for (const Diagnostic& note : claims.notes) channel_.say(note);
     const std::vector<Region>& regions = claims.partition.regions;
     if (job_.emit != "package" && job_.emit != "bundle" && regions.size() != 1)
@@ -440,6 +493,25 @@ class Compilation {
     for (ValueId id : region.graph.inputs)
       if (!region.graph.value(id).constant) stage.inputs.push_back(bind(id));
     for (ValueId id : region.graph.outputs) stage.outputs.push_back(bind(id));
+    return stage;
+  }
+
+  // The chip's part as it was made elsewhere: copied under its name, read by its inspector, held against the part of the model.
+  PackageStage adopt(const Region& region, const Graph& model, const std::string& stem) {
+    const ResolvedTarget& target = targets_[region.target];
+    const std::string& from = job_.artifact.path;
+    if (sha256_of_file(from) != job_.artifact.sha256)
+      throw Error(Code::failed, "'" + from + "' is not the file the job was made for: its contents changed", "start again");
+    PackageStage stage;
+    stage.artifact = stem + fs::path(from).extension().string(), stage.files = {stage.artifact}, stage.target = target;
+    const std::string path = request_.staging + "/" + stage.artifact;
+    std::error_code error;
+    if (!fs::copy_file(from, path, error)) fail_errno("copy", from, error.value());
+    const ArtifactNames names = hold_artifact(inspect_file(*plugins_, path), from, target, region.graph);
+    for (const auto& [tensor, own] : names.inputs) stage.inputs.push_back({tensor, own});
+    for (const auto& [tensor, own] : names.outputs) stage.outputs.push_back({tensor, own});
+    Backend backend(plugins_->load(target.manifest->name), target, emissions_[region.target], stem, calibration_for(model), region.graph);
+    stage.facts = backend.fingerprint();
     return stage;
   }
 
