@@ -78,9 +78,11 @@ Command add_run(CLI::App& program, Context& context);
 Command add_bench(CLI::App& program, Context& context);
 Command add_predict(CLI::App& program, Context& context);
 Command add_verify(CLI::App& program, Context& context);
+Command add_package(CLI::App& program, Context& context);
 Command add_plugin(CLI::App& program, Context& context);
 Command add_doctor(CLI::App& program, Context& context);
 Command add_completion(CLI::App& program, Context& context);
+Command add_zoo(CLI::App& program, Context& context);
 Command add_manual(CLI::App& program, Context& context);
 
 // "float" or "quant", as the tables of runtimes call precisions; each kind once.

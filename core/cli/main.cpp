@@ -87,8 +87,8 @@ int main_with(const std::vector<std::string>& arguments) {
   program.footer("Example:\n  lathe compile yolov8n.onnx -o out && lathe bench out/yolov8n*\n\n'lathe COMMAND --help' explains each command.");
   add_global_flags(program, context);
   std::vector<Command> commands;
-  for (auto add : {add_compile, add_check, add_targets, add_ops, add_passes, add_inspect, add_run, add_predict, add_bench, add_verify, add_plugin,
-                   add_doctor, add_completion, add_manual, add_worker})
+  for (auto add : {add_compile, add_check, add_targets, add_ops, add_passes, add_inspect, add_run, add_predict, add_bench, add_verify, add_package,
+                   add_zoo, add_plugin, add_doctor, add_completion, add_manual, add_worker})
     commands.push_back(add(program, context));
   for (const Command& command : commands) command.app->fallthrough();
 

@@ -144,6 +144,7 @@ class Compilation {
 
     bool package = job_.emit == "package";
     enter("describe");
+    if (package) contents.artifact_input = artifact_input(contents);
     std::vector<std::string> described = package ? write_model_json(request_.staging, contents) : std::vector<std::string>();
 
     enter("verify", contents.stages.front().target.manifest->name);
@@ -513,6 +514,15 @@ class Compilation {
     Backend backend(plugins_->load(target.manifest->name), target, emissions_[region.target], stem, calibration_for(model), region.graph);
     stage.facts = backend.fingerprint();
     return stage;
+  }
+
+  // Known formats say how they take a picture; a backend's facts do where nothing reads its files.
+  ArtifactInput artifact_input(const PackageContents& contents) {
+    const PackageStage& stage = contents.stages.at(contents.main);
+    const std::string path = request_.staging + "/" + stage.artifact;
+    nlohmann::ordered_json inspected = nlohmann::ordered_json::object();
+    if (preprocessing_ && plugins_->find_inspector(path)) inspected = inspect_file(*plugins_, path);
+    return lathe::artifact_input(stage.facts, inspected);
   }
 
   // Stages that cannot run here are computed by the reference engine, so that the others are held against the whole model; the result is `skipped`

@@ -15,6 +15,7 @@
 #include "core/ir/graph.hpp"
 #include "core/job/targets.hpp"
 #include "core/job/verification.hpp"
+#include "core/package/artifact.hpp"
 
 namespace lathe {
 
@@ -41,6 +42,7 @@ struct PackageContents {
   std::vector<PackageStage> stages;
   size_t main = 0;                                           // the stage that names the package: device, runtime, ModelPath
   std::vector<std::pair<std::string, std::string>> options;  // what else was decided: shapes, layout, passes, ...
+  ArtifactInput artifact_input;                              // of the main stage
   std::optional<Preprocessing> preprocessing;                // of the picture input; nothing when there is none
   struct Calibration {
     const CalibrationSource* source = nullptr;
@@ -49,6 +51,9 @@ struct PackageContents {
   std::optional<Calibration> calibration;  // what ranges were measured with
   Verification verification;
 };
+
+// Text as a part of a file name: lower case, without blanks and slashes.
+std::string name_part(std::string_view text);
 
 // "yolov8n--640x640_float_RUNTIME_DEVICE_1" in the grammar <name>[--<W>x<H>]_<float|quant>_<runtime>_<device>_<version>, lower case. The size
 // is there when the first input that can hold a picture has a fixed one.
