@@ -474,6 +474,8 @@ class Compilation {
     if (calibration_) contents.calibration = PackageContents::Calibration{&calibration_->from(), findings_};
     contents.options.emplace_back("precision", job_.precision);
     contents.options.emplace_back("emit", job_.emit);
+    if (std::any_of(targets_.begin(), targets_.end(), [](const ResolvedTarget& t) { return t.manifest->has_trait("cuts-heads"); }))
+      contents.options.emplace_back("head-cut", job_option(job_, "head-cut", "auto"));
     if (!job_.pipeline.empty()) contents.options.emplace_back("pipeline", "sha256:" + sha256(job_.pipeline));
     std::string passes;
     for (const PassTime& time : pass_times_) passes += (passes.empty() ? "" : " ") + time.pass;

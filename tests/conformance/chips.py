@@ -100,6 +100,9 @@ class Chips(ProgramTest):
         self.assertEqual(whole["artifact"], f"{whole['package']}/{whole['stem']}.chip")
         by_hand = self.compile(self.detector, "--option", "head-cut=boxes,join/scores")
         self.assertEqual([o["name"] for o in self.trunk(by_hand)["outputs"]], ["boxes", "scores"])
+        options = json.loads((pathlib.Path(by_hand["package"]) / "manifest.json").read_text())["options"]
+        self.assertEqual(options["head-cut"], "boxes,join/scores")
+        self.assertIn("head-cut", self.lathe("--plugin", CHIP, "targets", "chip").stdout)
         done = self.lathe("--plugin", CHIP, "compile", self.detector, "--target", "chip", "--option", "head-cut=boxesx")
         self.assert_fails(done, 2, "no tensor or node 'boxesx'", "did you mean 'boxes'")
         done = self.lathe("compile", self.detector, "--option", "head-cut=auto")
