@@ -160,6 +160,8 @@ constexpr OperatorInfo table[] = {
   {"CONV_3D", 132, conv3d, {}},
   {"REDUCE_ALL", 140, reducer, {}},
   {"CONV_3D_TRANSPOSE", 141, conv3d, {}},
+  {"RANDOM_STANDARD_NORMAL", 146, {114}, {}},
+  {"RANDOM_UNIFORM", 148, {114}, {}},
   {"GELU", 150, {116, {flag("approximate", 0)}}, {{{F::in_int8, 2}, {F::in_uint8, 2}}}},
 };
 // clang-format on

@@ -30,14 +30,6 @@ void lower_has_element(Lowering& l, const Work& w) {
   l.define(w.out(), l.filled(Type::boolean, l.extents(w.out()), w.has(0)), identity(l.rank(w.out())));
 }
 
-// ai.onnx.ml: 1 for what is greater than the threshold.
-void lower_binarizer(Lowering& l, const Work& w) {
-  if (l.type(w.in(0)) != Type::float32) l.refuse(std::string("the runtime compares no ") + name(l.type(w.in(0))));
-  const Order order = l.order_of(w.in(0));
-  const Expression x{&l, l.in_order(w.in(0), order)};
-  l.define(w.out(), l.cast(greater(x, w.node.real("threshold", 0)).tensor, Type::float32), order);
-}
-
 void lower_cast(Lowering& l, const Work& w) {
   const Order order = l.order_of(w.in(0));
   const int32_t x = l.in_order(w.in(0), order);
@@ -155,7 +147,6 @@ const LowerRule rules[] = {{"Cast", lower_cast},
                            {"Identity", lower_identity},
                            {"OptionalGetElement", lower_identity},
                            {"OptionalHasElement", lower_has_element},
-                           {"Binarizer", lower_binarizer},
                            {"QuantizeLinear", lower_quantize}};
 
 }  // namespace

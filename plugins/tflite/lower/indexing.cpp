@@ -173,19 +173,6 @@ void lower_size(Lowering& l, const Work& w) {
   l.define(w.out(), l.cast(l.reduce("REDUCE_PROD", shape, {0}, false), Type::int64), {});
 }
 
-// Columns of the last axis.
-void lower_array_feature_extractor(Lowering& l, const Work& w) {
-  const int32_t x = l.plain(w.in(0));
-  const int64_t axis = static_cast<int64_t>(l.rank(w.in(0))) - 1;
-  int64_t count = 1;
-  for (const int64_t e : l.extents(w.in(1))) count *= e;
-  Extents e = l.extents_of(x);
-  e.back() = count;
-  const int32_t at = l.reshape(l.cast(l.plain(w.in(1)), Type::int32), {count});
-  const int32_t y = l.make("GATHER", {x, at}, l.type_of(x), e, {{"axis", static_cast<double>(axis), {}}});
-  l.define(w.out(), l.reshape(y, l.extents(w.out())), identity(l.rank(w.out())));
-}
-
 void lower_range(Lowering& l, const Work& w) {
   const Type type = l.type(w.in(0));
   if (type != Type::float32 && type != Type::int32) l.refuse(std::string("the runtime's RANGE has no kernel for ") + name(type));
@@ -240,8 +227,7 @@ const LowerRule rules[] = {{"EyeLike", lower_eye_like},
                            {"OneHot", lower_one_hot},
                            {"Range", lower_range},
                            {"Shape", lower_shape},
-                           {"Size", lower_size},
-                           {"ArrayFeatureExtractor", lower_array_feature_extractor}};
+                           {"Size", lower_size}};
 
 }  // namespace
 

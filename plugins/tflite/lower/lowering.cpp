@@ -11,16 +11,33 @@ namespace {
 const LowerRule* find_rule(std::string_view onnx) {
   static const std::map<std::string_view, const LowerRule*>& rules = *[] {
     auto* all = new std::map<std::string_view, const LowerRule*>();
-    for (const auto list :
-         {activation_rules(), attention_rules(), bitwise_rules(),     control_flow_rules(),  conversion_rules(), convolution_rules(),
-          detection_rules(),  einsum_rules(),    elementwise_rules(), indexing_rules(),      integer_rules(),    logic_rules(),
-          loss_rules(),       matrix_rules(),    movement_rules(),    normalization_rules(), pooling_rules(),    recurrent_rules(),
-          reduction_rules(),  resize_rules(),    sampling_rules(),    scatter_rules(),       spectral_rules()})
+    for (const auto list : {activation_rules(),  attention_rules(),     bitwise_rules(),  control_flow_rules(), conversion_rules(),
+                            convolution_rules(), detection_rules(),     einsum_rules(),   elementwise_rules(),  feature_rules(),
+                            indexing_rules(),    integer_rules(),       logic_rules(),    loss_rules(),         matrix_rules(),
+                            movement_rules(),    normalization_rules(), pooling_rules(),  random_rules(),       recurrent_rules(),
+                            reduction_rules(),   resize_rules(),        sampling_rules(), scatter_rules(),      spectral_rules()})
       for (const LowerRule& rule : list) all->emplace(rule.onnx, &rule);
     return all;
   }();
   const auto found = rules.find(onnx);
   return found == rules.end() ? nullptr : found->second;
+}
+
+// Why operators that have no rule have none.
+std::string why_not(const sdk::NodeView& node) {
+  constexpr std::pair<std::string_view, std::string_view> reasons[] = {
+      {"BitCast", "BITCAST came to the format after the runtime whose operators are written, and nothing else sees the bits of a number"},
+      {"ImageDecoder", "the format has no decoder of pictures"},
+      {"Optional", "the format has no optional values"},
+      {"RegexFullMatch", "the format has no operators on text but gathering and comparing"},
+      {"TreeEnsemble", "the format has no decision trees"},
+      {"TreeEnsembleClassifier", "the format has no decision trees"},
+      {"TreeEnsembleRegressor", "the format has no decision trees"}};
+  for (const auto& [op, reason] : reasons)
+    if (node.op_type() == op) return std::string(reason);
+  if (node.op_type().starts_with("Sequence") || node.op_type().find("Sequence") != std::string_view::npos) return "the format has no sequences";
+  if (node.op_type().starts_with("String")) return "the format has no operators on text but gathering and comparing";
+  return "TensorFlow Lite has no operator for it, and it is not made of others here";
 }
 
 bool takes_activation(const sdk::NodeView& node) {
@@ -273,7 +290,7 @@ void Lowering::lower_quantized(Work work) {
 
 void Lowering::lower(const sdk::NodeView& node) {
   const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" || node.domain() == "ai.onnx.ml" ? find_rule(node.op_type()) : nullptr;
-  if (!rule) refuse("TensorFlow Lite has no operator for it, and it is not made of others here");
+  if (!rule) refuse(why_not(node));
   Work work = work_of(node);
   for (const uint32_t id : work.inputs) {
     if (id == LATHE_NONE) continue;
