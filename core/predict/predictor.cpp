@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/base/diagnostic.hpp"
+#include "core/calibration/preprocessing.hpp"
 #include "core/package/package.hpp"
 #include "core/predict/suppress.hpp"
 
@@ -35,6 +36,25 @@ void place(Detection& d, const Placement& placement, Surface picture) {
     d.box = {inside_x(d.box.left), inside_y(d.box.top), inside_x(d.box.right), inside_y(d.box.bottom)};
   }
   for (Keypoint& point : d.keypoints) point.x = inside_x(point.x), point.y = inside_y(point.y);
+}
+
+// How YOLOv5's classifiers see pictures (its 7.0, utils/augmentations.py: CenterCrop, ToTensor, Normalize): the square in the middle, brought to the
+// input's size without antialiasing, then ImageNet's mean and deviation.
+Picture middle_square(const Picture& picture) {
+  const int64_t side = std::min(picture.width, picture.height), left = (picture.width - side) / 2, top = (picture.height - side) / 2;
+  Picture square{side, side, {}};
+  for (int64_t y = top; y < top + side; ++y) {
+    const auto row = picture.rgb.begin() + (y * picture.width + left) * 3;
+    square.rgb.insert(square.rgb.end(), row, row + side * 3);
+  }
+  return square;
+}
+
+Tensor normalised(const Picture& picture, DataType type, const PictureLayout& layout) {
+  Preprocessing p;
+  p.type = type, p.layout = layout;
+  for (size_t c = 0; c < imagenet_mean.size(); ++c) p.mean[c] = imagenet_mean[c], p.scale[c] = 1 / imagenet_deviation[c];
+  return to_input(p, picture);
 }
 
 }  // namespace
@@ -79,9 +99,9 @@ Predictor::Predictor(Plugins& plugins, const std::string& artifact, unsigned thr
     refuse(artifact, "this model takes several pictures at once, and predictions are made one by one", to_string(*type.shape));
   if (contract_.task == Task::unknown && contract_.labels.empty())
     refuse(artifact, "this package says neither the model's task nor its classes, so what its outputs mean is not known");
-  if (contract_.normalised_input)
-    refuse(artifact, "this model wants pictures normalised by ImageNet's mean and deviation, which predictions do not do yet");
   layout_ = *layout, type_ = type.element;
+  if (contract_.normalised_input && (layout_.channels != 3 || (type_ != DataType::float32 && type_ != DataType::float16)))
+    refuse(artifact, "pictures normalised by ImageNet's mean and deviation want three channels of floats", std::string(name(type_)));
   // Models that came without a task (YOLOv5's ONNX export has classes only): a second output of rank 4 are prototypes.
   if (contract_.task == Task::unknown) {
     const std::vector<TensorInfo>& outputs = executable_->outputs();
@@ -95,6 +115,10 @@ Prediction Predictor::predict(const Picture& picture, const std::string& source,
   constexpr int64_t usual = 640;
   const int64_t width = layout_.width > 0 ? layout_.width : contract_.width > 0 ? contract_.width : usual;
   const int64_t height = layout_.height > 0 ? layout_.height : contract_.height > 0 ? contract_.height : usual;
+  if (contract_.normalised_input) {
+    const Picture seen = resize(middle_square(picture), width, height);
+    return interpret(executable_->run({normalised(seen, type_, layout_)}), {width, height}, {}, {picture.width, picture.height}, options);
+  }
   const FittedPicture fitted = fit(picture, width, height, contract_.fit);
   const std::vector<Datum> outputs = executable_->run({picture_to_tensor(fitted.picture, type_, layout_, source)});
   return interpret(outputs, {width, height}, fitted.placement, {picture.width, picture.height}, options);

@@ -15,6 +15,7 @@ from program import BUILD, LATHE, SOURCE, ProgramTest  # noqa: E402
 from torch_files import checkpoint, trained  # noqa: E402
 
 STRACE = shutil.which("strace")
+NATIVE = ("llvm_cpu",) if (BUILD / "lib/lathe/plugins/llvm_cpu.so").exists() else ()  # generates code and links it, in the same process
 WATCHED = "execve,execveat,connect,socket,socketpair,bind,open,openat,openat2,creat,unlink,unlinkat,rename,renameat,renameat2,link,symlink,mkdir,chmod,fork,vfork,clone,clone3,ptrace,kill,process_vm_writev"
 # The loader and the C library, OpenSSL's settings, the number of processors, and the supervisor's view of its worker.
 SYSTEM = re.compile(
@@ -73,8 +74,9 @@ class Sandbox(ProgramTest):
             wrong.append(f"programs were started: {executed}")
         return done, wrong
 
-    def assert_harmless(self, name, path, code=None):
-        for arguments in (("compile", path, "--target", "onnx", "--verify", "off", "-o", self.out), ("inspect", path)):
+    def assert_harmless(self, name, path, targets=("onnx",)):
+        compiles = [("compile", path, "--target", target, "--verify", "off", "-o", self.out) for target in targets]
+        for arguments in (*compiles, ("inspect", path)):
             done, wrong = self.watched(*arguments)
             self.assertEqual(wrong, [], f"{name}: {arguments[0]}")
             self.assertIn(done.returncode, (0, 1, 3), f"{name}: {done.stderr}")
@@ -90,7 +92,7 @@ class Sandbox(ProgramTest):
         self.assertIsNone(SYSTEM.match("/etc/passwd"))
 
     def test_a_sound_checkpoint(self):
-        self.assert_harmless("sound", self.write("best.pt", checkpoint(trained())))
+        self.assert_harmless("sound", self.write("best.pt", checkpoint(trained())), ("onnx", *NATIVE))
 
     def test_a_real_checkpoint(self):
         real = SOURCE.parent / "shared" / "models" / "pt" / "yolov8n.pt"
@@ -98,7 +100,7 @@ class Sandbox(ProgramTest):
             self.skipTest(f"{real} is not here")
         path = self.folder / "best.pt"
         shutil.copyfile(real, path)
-        self.assert_harmless("yolov8n", str(path))
+        self.assert_harmless("yolov8n", str(path), ("onnx", *NATIVE))
 
     def test_hostile_ones(self):
         carried = 0
@@ -106,7 +108,7 @@ class Sandbox(ProgramTest):
             # The containers that are refused at once take the same way; what is carried into the network is what could be run.
             if words is None or "call" in name or "reduce" in name or "module" in name or "storage" in name:
                 with self.subTest(name):
-                    self.assert_harmless(name, self.write("best.pt", data))
+                    self.assert_harmless(name, self.write("best.pt", data), NATIVE if carried % 8 == 0 and NATIVE else ("onnx",))
                 carried += 1
         self.assertGreater(carried, 30)
 

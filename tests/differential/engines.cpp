@@ -41,9 +41,10 @@ void empty_folder(const std::string& path) {
   fs::create_directories(path);
 }
 
-ResolvedTarget resolve(Plugins& plugins, const std::string& target) {
+ResolvedTarget resolve(Plugins& plugins, const std::string& target, const std::string& level = {}) {
   Job job;
   job.targets = target;
+  if (!level.empty()) job.options = {{"level", level}};
   return resolve_targets(plugins, job).front();
 }
 
@@ -72,13 +73,13 @@ Outcome run_on_reference(const Sample& sample) {
   }
 }
 
-NativeTarget::NativeTarget(Plugins& plugins, std::string target, std::string folder)
-    : plugins_(plugins), target_(std::move(target)), folder_(std::move(folder)) {}
+NativeTarget::NativeTarget(Plugins& plugins, std::string target, std::string folder, std::string level)
+    : plugins_(plugins), target_(std::move(target)), folder_(std::move(folder)), level_(std::move(level)) {}
 
 Outcome NativeTarget::run(const Sample& sample) {
   try {
     empty_folder(folder_);
-    const ResolvedTarget target = resolve(plugins_, target_);
+    const ResolvedTarget target = resolve(plugins_, target_, level_);
     Graph graph = clone(sample.graph);
     infer_types(graph);
     const std::vector<Pass> passes = plugins_.passes();

@@ -29,12 +29,13 @@ Outcome run_on_reference(const Sample& sample);
 // Through the pipeline and the backend of a target that runs on this machine, in this process.
 class NativeTarget {
  public:
-  NativeTarget(Plugins& plugins, std::string target, std::string folder);
+  // `level`: how hard its code generator works, 1 to 4.
+  NativeTarget(Plugins& plugins, std::string target, std::string folder, std::string level = "3");
   Outcome run(const Sample& sample);
 
  private:
   Plugins& plugins_;
-  std::string target_, folder_;
+  std::string target_, folder_, level_;
 };
 
 // One process of another runtime; models are handed to it as the exporter writes them.

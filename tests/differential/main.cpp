@@ -1,12 +1,13 @@
 // differential: random models, each run by the reference engine, by a native target and by ONNX Runtime, which is the judge since the other
 // two share their kernels.
 //
-//   differential [--count N] [--seed S] [--only Operator,...] [--jobs N] [--onnxruntime FOLDER] [--without-native] [--verbose] [--print]
+//   differential [--count N] [--seed S] [--only Operator,...] [--jobs N] [--onnxruntime FOLDER] [--without-native] [--level L] [--verbose] [--print]
 //   differential --seed S --count 1        repeats one model, as a failure prints it
 //
 // Seeds S..S+N-1 each name one model. A difference is shrunk and printed as ONNX text with its seed. The models run in child processes, so that a
 // crash or an endless loop is a difference too; so is a model that ONNX Runtime calls invalid, while one that it has no kernel for is counted. A
-// long run leaves the native target out (--without-native): it compiles each model, which takes some fifty times as long as all the rest. FOLDER
+// long run leaves the native target out (--without-native): it compiles each model, which takes some fifty times as long as all the rest; with
+// --level 1, half of that. FOLDER
 // holds node_modules/onnxruntime-node (scripts/get_onnxruntime.sh makes it).
 // Exit code: 0 no difference, 1 differences, or ONNX Runtime judged less than half of the models, 2 usage.
 #include <sys/mman.h>
@@ -42,6 +43,7 @@ struct Options {
   unsigned jobs = 1;
   std::string onnxruntime;
   std::vector<std::string> only;
+  std::string level = "3";  // of the native target's code generator; 1 makes a long run twice as fast
   bool native = true, verbose = false, list = false;
 };
 
@@ -72,7 +74,7 @@ class Engines {
     search.program = LATHE_PROGRAM;
     search.explicit_paths = {LATHE_PLUGIN_FOLDER};
     plugins_ = Plugins::discover(search, {});
-    if (options.native) native_.emplace(*plugins_, "llvm_cpu", folder_ + "/native");
+    if (options.native) native_.emplace(*plugins_, "llvm_cpu", folder_ + "/native", options.level);
     if (!options.onnxruntime.empty()) judge_ = std::make_unique<OnnxRuntime>(*plugins_, options.onnxruntime, folder_ + "/onnx");
   }
   ~Engines() { fs::remove_all(folder_); }
@@ -314,6 +316,8 @@ int main(int count, char** arguments) {
         options.onnxruntime = next();
       else if (flag == "--without-native")
         options.native = false;
+      else if (flag == "--level")
+        options.level = next();
       else if (flag == "--verbose")
         options.verbose = true;
       else if (flag == "--print")

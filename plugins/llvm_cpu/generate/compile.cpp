@@ -22,7 +22,7 @@ void check_module(const llvm::Module& module) {
   if (llvm::verifyModule(module, &text)) throw std::runtime_error("a generated module is broken: " + text.str().substr(0, 2000));
 }
 
-void optimise_bitcode(llvm::Module& module, llvm::TargetMachine& target) {
+void optimise_bitcode(llvm::Module& module, llvm::TargetMachine& target, int level) {
   llvm::PipelineTuningOptions tuning;
   tuning.SLPVectorization = false;  // slow, and nothing here is straight-line scalar code
   llvm::PassBuilder builder(&target, tuning);
@@ -35,7 +35,7 @@ void optimise_bitcode(llvm::Module& module, llvm::TargetMachine& target) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(level == 1 ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 std::vector<char> generate_code(llvm::Module& module, llvm::TargetMachine& target, CodeForm form) {

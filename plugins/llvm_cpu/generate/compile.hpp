@@ -12,8 +12,8 @@ class TargetMachine;
 namespace lathe::llvm_cpu {
 
 // The full pipeline for modules of bitcode, which are plain loops still: inlining, specialising, vectorising. Emitted modules have a
-// pipeline of their own (emit/optimise.hpp).
-void optimise_bitcode(llvm::Module& module, llvm::TargetMachine& target);
+// pipeline of their own (emit/optimise.hpp). Level 1 takes what LLVM calls O1, the others O2.
+void optimise_bitcode(llvm::Module& module, llvm::TargetMachine& target, int level);
 
 // Throws std::runtime_error with what is wrong in the module.
 void check_module(const llvm::Module& module);

@@ -81,7 +81,7 @@ std::vector<char> finish(llvm::Module& module, llvm::TargetMachine& target, cons
   if (job.options.fast_math) relax_arithmetic(module);
   check_module(module);
   if (bitcode)
-    optimise_bitcode(module, target);
+    optimise_bitcode(module, target, job.options.level);
   else
     optimise(module, target);
   return generate_code(module, target, job.form);
