@@ -21,6 +21,61 @@ std::string lower(std::string_view word) {
   return out;
 }
 
+// An LSTM that the IR's sequences are not: with peepholes, or with coupled gates (Gers and Schmidhuber, 2000). One direction, step by step, with
+// sigmoid and tanh. x: [batch, steps, inputs]; yields [batch, steps, hidden] and the last states [batch, hidden].
+struct Cells {
+  Wire all, state, cell;
+};
+Cells unrolled(Step& s, Wire x, int64_t direction, bool backwards, int64_t hidden, const Wire& first_state, const Wire& first_cell) {
+  const auto op = [&](const char* name, const Wire& a, const Wire& b) { return s.make(name, {a, b}, {numpy}); };
+  const auto of = [&](const Wire& v) { return s.squeeze(s.slice(v, {direction}, {direction + 1}, {1}, {0}), {0}); };
+  const auto piece = [&](const Wire& v, int64_t i, int64_t axis) { return s.slice(v, {i * hidden}, {(i + 1) * hidden}, {1}, {axis}); };
+  const double clip = s.node.real("clip", 0);
+  const auto clipped = [&](const Wire& v) {
+    if (clip <= 0) return v;
+    return s.make("Clamp", {v}, {{"min", text(-clip)}, {"max", text(clip)}});
+  };
+  const auto gate = [&](const Wire& v) { return s.make("Sigmoid", {clipped(v)}); };
+  const int64_t steps = (*x.dimensions)[1];
+  const bool coupled = s.node.integer("input_forget", 0) != 0, cut = s.has(4);
+  const Attributes turning = {{"batch_axis", "0"}, {"seq_axis", "1"}};
+  const auto turned = [&](const Wire& v) { return s.make("ReverseSequence", {v, s.in(4)}, turning); };
+  if (backwards && cut) x = turned(x);
+  Wire gates = s.matmul(x, of(s.in(1)), false, true);  // [batch, steps, 4 hidden]
+  if (s.has(3)) {
+    const Wire both = of(s.in(3));
+    gates = op("Add", gates, op("Add", s.slice(both, {0}, {4 * hidden}, {1}, {0}), s.slice(both, {4 * hidden}, {8 * hidden}, {1}, {0})));
+  }
+  const Wire recurrence = of(s.in(2));
+  Wire holes;
+  if (s.has(7)) holes = of(s.in(7));
+  const auto hole = [&](const Wire& v, int64_t i, const Wire& cell) { return s.has(7) ? op("Add", v, op("Multiply", piece(holes, i, 0), cell)) : v; };
+  Cells c{{}, first_state, first_cell};
+  std::vector<Wire> states(static_cast<size_t>(steps));
+  for (int64_t turn = 0; turn < steps; ++turn) {
+    const int64_t t = backwards && !cut ? steps - 1 - turn : turn;
+    const Wire now = op("Add", s.squeeze(s.slice(gates, {t}, {t + 1}, {1}, {1}), {1}), s.matmul(c.state, recurrence, false, true));
+    // ONNX: input, output, forget, cell; its peepholes: input, output, forget.
+    const Wire in = gate(hole(piece(now, 0, 1), 0, c.cell));
+    const Wire forget = coupled ? op("Subtract", s.scalar(now.type, 1), in) : gate(hole(piece(now, 2, 1), 2, c.cell));
+    const Wire fresh = s.make("Tanh", {clipped(piece(now, 3, 1))});
+    Wire cell = op("Add", op("Multiply", forget, c.cell), op("Multiply", in, fresh));
+    Wire state = op("Multiply", gate(hole(piece(now, 1, 1), 1, cell)), s.make("Tanh", {cell}));
+    Wire kept = state;
+    if (cut) {
+      // Behind a sequence's end its states stay, and what it yields is 0.
+      const Wire inside = s.unsqueeze(op("Greater", s.convert(s.in(4), LATHE_INT64), s.index(turn)), {1});
+      const auto select = [&](const Wire& a, const Wire& b) { return s.make("Select", {inside, a, b}, {numpy}, a.dimensions); };
+      kept = select(state, s.scalar(state.type, 0)), state = select(state, c.state), cell = select(cell, c.cell);
+    }
+    states[static_cast<size_t>(t)] = s.unsqueeze(kept, {1});
+    c.state = state, c.cell = cell;
+  }
+  c.all = states.size() == 1 ? states[0] : s.concat(states, 1);
+  if (backwards && cut) c.all = turned(c.all);
+  return c;
+}
+
 void recurrent(Step& s) {
   const std::string_view op = s.node.op_type();
   const bool lstm = op == "LSTM", gru = op == "GRU";
@@ -30,8 +85,7 @@ void recurrent(Step& s) {
   const int64_t hidden = s.node.integer("hidden_size", s.in(2).has_rank() ? s.in(2).dimensions->back() : 0);
   const bool batch_first = s.node.integer("layout", 0) != 0;
   if (hidden < 1) s.refuse("its hidden size is not known");
-  if (lstm && s.has(7)) s.refuse("LSTMSequence of the IR has no peephole weights");
-  if (lstm && s.node.integer("input_forget", 0) != 0) s.refuse("LSTMSequence of the IR does not couple the input and forget gates");
+  const bool own_cells = lstm && (s.has(7) || s.node.integer("input_forget", 0) != 0);
   std::string activations;
   if (const auto given = s.node.attribute("activations")) {
     const size_t each = lstm ? 3 : gru ? 2 : 1;
@@ -54,6 +108,23 @@ void recurrent(Step& s) {
     const Wire shape = s.concat({size, s.indices({directions, hidden})}, 0);
     return s.broadcast_to(s.scalar(x.type, 0), shape, std::vector<int64_t>{batch, directions, hidden});
   };
+  if (own_cells) {
+    if (steps < 1) s.refuse("LSTMSequence of the IR has no peepholes and no coupled gates, and the cells in its place want a known number of steps");
+    if (activations != "sigmoid, tanh, tanh")
+      s.refuse("LSTMSequence of the IR has no peepholes and no coupled gates, and the cells in its place have sigmoid and tanh");
+    const Wire states = state(5), cells = state(6);
+    std::vector<Wire> parts[3];
+    for (int64_t d = 0; d < directions; ++d) {
+      const auto of = [&](const Wire& v) { return s.squeeze(s.slice(v, {d}, {d + 1}, {1}, {1}), {1}); };
+      const Cells c = unrolled(s, x, d, direction == "reverse" || d == 1, hidden, of(states), of(cells));
+      parts[0].push_back(s.unsqueeze(c.all, {1})), parts[1].push_back(s.unsqueeze(c.state, {1})), parts[2].push_back(s.unsqueeze(c.cell, {1}));
+    }
+    const auto joined = [&](const std::vector<Wire>& list) { return list.size() == 1 ? list[0] : s.concat(list, 1); };
+    if (s.wants(0)) s.out(0, s.transpose(joined(parts[0]), batch_first ? std::vector<int64_t>{0, 2, 1, 3} : std::vector<int64_t>{2, 1, 0, 3}));
+    for (size_t i = 1; i < 3; ++i)
+      if (s.wants(i)) s.out(i, batch_first ? joined(parts[i]) : s.transpose(joined(parts[i]), {1, 0, 2}));
+    return;
+  }
   const Wire lengths = s.has(4) ? s.in(4) : s.broadcast_to(s.gather(s.shape_of(x), s.index(1), 0), size, std::vector<int64_t>{batch});
   // ONNX: input, output, forget, cell. IR: forget, input, cell, output.
   const std::vector<int64_t> order = lstm ? std::vector<int64_t>{2, 0, 3, 1} : gru ? std::vector<int64_t>{0, 1, 2} : std::vector<int64_t>{0};
