@@ -70,7 +70,8 @@ std::string slice(const GraphView& graph, const NodeView& node) {
   const auto steps = node.has_input(4) ? integers(graph, node, 4) : std::vector<int64_t>();
   if (!integers(graph, node, 1) || !integers(graph, node, 2) || !axes || !steps) return "where it cuts must be constant, axes named";
   for (const int64_t step : *steps)
-    if (step != 1) return "it takes slices with step 1, and this one has step " + std::to_string(step);
+    // Of step 2 are the slices a focus takes a picture apart with, as YOLOX begins.
+    if (step != 1 && step != 2) return "it takes slices with step 1 or 2, and this one has step " + std::to_string(step);
   for (const int64_t axis : *axes)
     if (axis == 0) return "it does not slice the batch";
   return {};

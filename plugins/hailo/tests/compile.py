@@ -65,8 +65,9 @@ class Bench:
 def models(bench):
     """Checkpoints go through to a package: a HEF that inspect reads, the host's stage beside it, JSON keys as HailoRT packages have them."""
     for model, device, outputs in (('pt/yolov8n.pt', 'hailo8l', 6), ('pt/yolo11n-seg.pt', 'hailo8', 10), ('pt/yolov5n.pt', 'hailo8', None),
-                                   ('pt/custom_yolov8n-cls_leaf_best.pt', 'hailo8l', 1)):
-        code, printed, said, out = bench.compile(model, '--width', '320', '--height', '320', device=device) if 'cls' not in model else bench.compile(model, device=device)
+                                   ('pt/custom_yolov8n-cls_leaf_best.pt', 'hailo8l', 1), ('onnx/yolox_nano.onnx', 'hailo8', 9)):
+        size = ('--width', '320', '--height', '320') if 'cls' not in model and model.endswith('.pt') else ()
+        code, printed, said, out = bench.compile(model, *size, device=device)
         check(code == 0, '%s: exit code %d\n%s' % (model, code, said))
         if code:
             continue

@@ -70,9 +70,9 @@ TEST_CASE("what the chip has not is refused with a reason") {
                 {8, 1, 16, 16}),
             "it leaves the picture's dimension in front"));
   CHECK(has(against([](auto& g, uint32_t x, uint32_t y) {
-              g.add_node("Slice", {x, integers(g, "b", {0}), integers(g, "e", {16}), integers(g, "a", {2}), integers(g, "t", {2})}, {y});
+              g.add_node("Slice", {x, integers(g, "b", {0}), integers(g, "e", {16}), integers(g, "a", {2}), integers(g, "t", {3})}, {y});
             }),
-            "this one has step 2"));
+            "this one has step 3"));
   CHECK(has(against([](auto& g, uint32_t x, uint32_t y) {
               g.add_node("MaxPool", {x}, {y}).set("dilations", std::vector<int64_t>{2, 2});
             }),
