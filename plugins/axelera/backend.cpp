@@ -30,28 +30,21 @@ std::vector<sdk::ValueView> inputs_of(const sdk::GraphView& graph) {
   return all;
 }
 
-// Pictures below 64x64 end deep inside the code generator, minutes later.
-void check_input(const sdk::GraphView& graph) {
+// What is against the graph as a whole; empty when nothing is. Pictures below 64x64 end deep inside the code generator, minutes later.
+std::string obstacle(const sdk::GraphView& graph) {
   const std::vector<sdk::ValueView> inputs = inputs_of(graph);
-  sdk::Diagnostic d;
   if (inputs.size() != 1) {
-    d.text = "axcompile takes models with one input";
-    for (const sdk::ValueView& v : inputs) d.found += (d.found.empty() ? "" : ", ") + std::string(v.name());
-    d.hint = "join the inputs in the model";
-    throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
+    std::string names;
+    for (const sdk::ValueView& v : inputs) names += (names.empty() ? ": " : ", ") + std::string(v.name());
+    return "axcompile takes models with one input, and this one has " + std::to_string(inputs.size()) + names;
   }
   const std::vector<int64_t> shape = inputs[0].shape();
-  if (shape.size() != 4) {
-    d.text = "METIS takes pictures: an input of four axes (N, C, H, W)";
-    d.found = "'" + std::string(inputs[0].name()) + "' of " + std::to_string(shape.size()) + " axes";
-    throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
-  }
-  if ((shape[2] >= 0 && shape[2] < smallest_picture) || (shape[3] >= 0 && shape[3] < smallest_picture)) {
-    d.text = "axcompile fails on pictures smaller than 64x64";
-    d.found = std::to_string(shape[3]) + "x" + std::to_string(shape[2]);
-    d.hint = "give the model a larger picture with --shape or --width and --height";
-    throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
-  }
+  if (shape.size() != 4)
+    return "METIS takes pictures, inputs of four axes (N, C, H, W), and '" + std::string(inputs[0].name()) + "' has " + std::to_string(shape.size());
+  if ((shape[2] >= 0 && shape[2] < smallest_picture) || (shape[3] >= 0 && shape[3] < smallest_picture))
+    return "axcompile fails on pictures smaller than 64x64, and this one is " + std::to_string(shape[3]) + "x" + std::to_string(shape[2]) +
+           ": --shape, or --width and --height, make it larger";
+  return {};
 }
 
 std::vector<int64_t> without_ones(const std::vector<int64_t>& shape) {
@@ -164,8 +157,8 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 }
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
-  check_input(graph);
-  const std::vector<std::string> reasons = sdk::objections(rules(), graph);
+  std::vector<std::string> reasons = sdk::objections(rules(), graph);
+  if (const std::string whole = obstacle(graph); !whole.empty()) reasons.assign(graph.node_count(), whole);
   for (const sdk::NodeView node : graph.nodes()) {
     if (reasons[node.index()].empty())
       verdicts.take(node);
@@ -175,7 +168,7 @@ void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
 }
 
 void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sdk::ToolPlan& plan) const {
-  check_input(graph);
+  if (const std::string whole = obstacle(graph); !whole.empty()) throw sdk::Failure(LATHE_UNSUPPORTED, whole);
   const sdk::ValueView input = inputs_of(graph).front();
   const sdk::CalibrationData data = sdk::calibration_data(preprocessing_, calibration_, graph);
   if (!data.has_pictures()) {

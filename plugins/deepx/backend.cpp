@@ -29,15 +29,14 @@ std::vector<sdk::ValueView> inputs_of(const sdk::GraphView& graph) {
   return all;
 }
 
-void check_one_input(const sdk::GraphView& graph) {
+// What is against the graph as a whole; empty when nothing is.
+std::string obstacle(const sdk::GraphView& graph) {
   const std::vector<sdk::ValueView> inputs = inputs_of(graph);
-  if (inputs.size() == 1) return;
-  sdk::Diagnostic d;
-  d.text = "DX-COM's command line takes models with one input";
-  for (const sdk::ValueView& v : inputs) d.found += (d.found.empty() ? "" : ", ") + std::string(v.name());
-  d.expected = "one input";
-  d.hint = "join the inputs in the model, or leave the part in front to the host with --option head-cut or another target";
-  throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
+  if (inputs.size() == 1) return {};
+  std::vector<std::string> names;
+  for (const sdk::ValueView& v : inputs) names.emplace_back(v.name());
+  return "DX-COM's command line takes models with one input, and this one has " + std::to_string(names.size()) +
+         (names.empty() ? std::string() : ": " + joined(names));
 }
 
 }  // namespace
@@ -99,13 +98,14 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 }
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
-  check_one_input(graph);
-  const std::vector<std::string> reasons = sdk::objections(rules(), graph);
+  std::vector<std::string> reasons = sdk::objections(rules(), graph);
+  const std::string whole = obstacle(graph);
+  if (!whole.empty()) reasons.assign(graph.node_count(), whole);
   std::vector<std::string> slow, outside;
   for (const sdk::NodeView node : graph.nodes()) {
     const std::string& reason = reasons[node.index()];
     if (node.is(slow_operator)) slow.emplace_back(node.name());
-    if (!reason.empty() && choices_.processor_parts && node.domain().empty()) {
+    if (!reason.empty() && whole.empty() && choices_.processor_parts && node.domain().empty()) {
       outside.push_back(std::string(node.name()) + " (" + reason + ")");
       verdicts.take(node);
     } else if (reason.empty()) {
@@ -120,7 +120,7 @@ void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
 }
 
 void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sdk::ToolPlan& plan) const {
-  check_one_input(graph);
+  if (const std::string whole = obstacle(graph); !whole.empty()) throw sdk::Failure(LATHE_UNSUPPORTED, whole, "join the inputs in the model");
   const sdk::ValueView input = inputs_of(graph).front();
   const sdk::CalibrationData data = sdk::calibration_data(preprocessing_, calibration_, graph);
   if (!data.has_pictures()) {
