@@ -55,8 +55,9 @@ std::vector<std::pair<std::string, std::string>> match(const Json& inspected, co
   for (const Json& tensor : *list) found += (found.empty() ? "" : ", ") + text(tensor);
   for (const Value* value : wanted) {
     const std::vector<int64_t> size = value->type.static_shape() ? extents(value->type.dimensions()) : std::vector<int64_t>{};
-    const Json* tensor =
-        find([&](const Json& t) { return t.value("name", "") == value->name && (!value->type.static_shape() || extents(t) == size); });
+    const Json* tensor = find([&](const Json& t) {
+      return t.value("name", "") == value->name && (!t.contains("shape") || !value->type.static_shape() || extents(t) == size);
+    });
     if (!tensor) tensor = find([&](const Json& t) { return extents(t) == size; });
     if (!tensor) {
       Diagnostic d;
