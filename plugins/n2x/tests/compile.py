@@ -7,6 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(os.environ["LATHE_SOURCE_DIR"]) / "tests" / "support"))
+import tiny_onnx  # noqa: E402
 from stand_in_compile import StandInTest  # noqa: E402
 
 
@@ -72,6 +73,22 @@ class N2x(StandInTest):
     def test_mistakes_in_arguments(self):
         done = self.compile(self.small_model(), "--option", "arguments={modle}", calibration=False)
         self.assert_fails_saying(done, 2, "no such place: {modle}")
+
+    def test_public_file_becomes_a_package(self):
+        stem = "mobilenet_v2_generic_object--224x224_quant_n2x_cpu_1"
+        real = self.shared("models", "vendor", "degirum", stem, stem + ".n2x")
+
+        def model(classes):
+            """A model with the ends of the file, which is all that can be held against it."""
+            nodes = [tiny_onnx.node("GlobalAveragePool", ["images"], ["a"]), tiny_onnx.node("Flatten", ["a"], ["b"]), tiny_onnx.node("MatMul", ["b", "w"], ["y"])]
+            ends = [tiny_onnx.value_info("images", [1, 3, 224, 224])], [tiny_onnx.value_info("y", [1, classes])]
+            return self.write(f"ends{classes}.onnx", tiny_onnx.model(nodes, *ends, [tiny_onnx.tensor("w", [3, classes], [0.5] * 3 * classes)]))
+
+        folder, _, artifact = self.wrap(real, model(631))
+        self.assertEqual(artifact.read_bytes(), real.read_bytes())
+        self.assertIn("n2x_cpu", folder.name)
+        done = self.lathe("package", real, "--from", model(630), "--target", self.target, "-o", self.folder / "other")
+        self.assert_fails(done, 1, "631")
 
     def test_bundle(self):
         done = self.compile(self.small_model(), "--emit", "bundle", calibration=False)
