@@ -19,6 +19,8 @@ struct Writer {
 std::span<const Writer> activation_writers();
 std::span<const Writer> algebra_writers();
 std::span<const Writer> attention_writers();
+// Of the domain ai.onnx.ml.
+std::span<const Writer> classical_writers();
 std::span<const Writer> control_flow_writers();
 std::span<const Writer> convolution_writers();
 std::span<const Writer> elementwise_writers();

@@ -148,6 +148,9 @@ void add_inputs(Draft& draft) {
 }  // namespace
 
 const Writer* find_writer(std::string_view domain, std::string_view op_type) {
+  if (domain == "ai.onnx.ml")
+    for (const Writer& writer : classical_writers())
+      if (writer.op_type == op_type) return &writer;
   if (!domain.empty()) return nullptr;
   for (const auto& family : families)
     for (const Writer& writer : family())
