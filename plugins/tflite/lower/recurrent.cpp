@@ -95,7 +95,7 @@ void lower_recurrent(Lowering& l, const Work& w) {
   const std::vector<std::string> usual = lstm  ? std::vector<std::string>{"Sigmoid", "Tanh", "Tanh"}
                                          : gru ? std::vector<std::string>{"Sigmoid", "Tanh"}
                                                : std::vector<std::string>{"Tanh"};
-  for (int64_t d = 0; activations.names.size() < usual.size() * static_cast<size_t>(directions); ++d)
+  while (activations.names.size() < usual.size() * static_cast<size_t>(directions))
     activations.names.insert(activations.names.end(), usual.begin(), usual.end());
   const double clip = w.node.real("clip", 0);
   const bool reset_after = w.node.integer("linear_before_reset", 0) != 0, coupled = w.node.integer("input_forget", 0) != 0;
