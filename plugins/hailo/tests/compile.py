@@ -85,6 +85,9 @@ def models(bench):
         with open(os.path.join(folder, stem + '.json')) as file:
             described = json.load(file)
         check(described['DEVICE'][0]['RuntimeAgent'] == 'HAILORT' and described['DEVICE'][0]['DeviceType'] == device.upper(), '%s: %s' % (model, described['DEVICE']))
+        check(described['PRE_PROCESS'][0].get('InputQuantEn') is True, '%s: %s' % (model, described['PRE_PROCESS']))
+        code, printed, said = bench.run([bench.lathe, 'zoo', out, 'verify'])
+        check(code == 0, '%s: zoo verify: %d %s %s' % (model, code, printed, said))
         parsing = [c for c in bench.calls() if c[0] == 'parser'][0]
         check('-y' in parsing and '--end-node-names' in parsing, '%s: %s' % (model, parsing))
 
@@ -152,6 +155,15 @@ def bundle(bench):
     check(bench.calls() == direct, 'run.sh and the direct compile gave the tool different arguments')
     hef = glob.glob(target + '/*.hef')
     check(len(hef) == 1, 'run.sh made no HEF')
+    out = os.path.join(bench.folder, 'packaged')
+    command = [bench.lathe, 'package', hef[0], '--from', bench.model('pt/yolov8n.pt'), '--width', '64', '--height', '64', '-o', out, '--target']
+    code, printed, said = bench.run(command + ['hailo:hailo8l'])
+    check(code == 0 and glob.glob(out + '/*/*.hef') and glob.glob(out + '/*/*_post*'), 'package: %d %s' % (code, said))
+    code, printed, said = bench.run([bench.lathe, 'zoo', out, 'verify'])
+    check(code == 0, 'zoo verify: %d %s %s' % (code, printed, said))
+    command[command.index('64')] = '96'
+    code, printed, said = bench.run(command + ['hailo:hailo8l'])
+    check(code != 0, 'a HEF of another size was packaged: %s' % said)
 
 
 def options(bench):
