@@ -87,6 +87,7 @@ def models(bench):
         bench.expect('%s is not called after its target: %s' % (name, stem), '_float_memryx_mx3_1' in stem)
         if stages == 2:
             bench.expect('%s: the host\'s part is in the package: %s' % (name, sorted(os.listdir(package))), any('_post' in f for f in os.listdir(package)))
+        bench.check(name + ' in a zoo', bench.run('zoo', os.path.join(bench.work, 'out'), 'verify'), 0, 'sound')
         artifact = json.loads(bench.run('inspect', os.path.join(package, stem + '.dfp'), '--json').stdout)
         bench.expect('%s: outputs of the artifact: %s' % (name, artifact['outputs']), len(artifact['outputs']) == outputs)
         bench.expect('%s: input of the artifact: %s' % (name, artifact['inputs']), artifact['inputs'][0]['shape'] == [640, 640, 1, 3])
@@ -136,6 +137,10 @@ def behaviours(bench):
                              env=dict(os.environ, MEMRYX_COMPILER=os.path.join(bench.tool, 'bin')))
         if bench.check('run.sh', ran, 0, 'lathe package'):
             bench.check('what run.sh made', bench.run('inspect', os.path.join(folder, 'model.dfp')), 0, 'MX3, 4 chips', 'y 32x32x1x4')
+            brought = os.path.join(bench.work, 'brought')
+            bench.check('brought back', bench.run('package', os.path.join(folder, 'model.dfp'), '--from', model, '--target', 'memryx', '-o', brought), 0, 'tiny')
+            bench.check('brought back, verified', bench.run('zoo', brought, 'verify'), 0, 'sound')
+    bench.check('lathe check', bench.run('check', model, '--target', 'memryx'), 0, 'can be compiled', '42.00 M', '10.00 M')
 
 
 def main():

@@ -100,6 +100,10 @@ def models(bench):
             with open(os.path.join(package, 'manifest.json')) as f:
                 facts = json.load(f)['stages'][0]['facts']
             bench.expect('%s: the artifact takes pixels: %s' % (name, facts), facts.get('input') == 'pixels' and facts.get('input-layout') == 'NHWC')
+            bench.check(name + ' in a zoo', bench.run('zoo', os.path.join(bench.work, 'out'), 'verify'), 0, 'sound')
+            before = described['PRE_PROCESS'][0]
+            bench.expect('%s: the package says pixels: %s' % (name, before), before['InputRawDataType'] == 'DG_UINT8' and before['InputTensorLayout'] == 'NHWC' and
+                         'InputScaleEn' not in before)
             artifact = json.loads(bench.run('inspect', os.path.join(package, stem + '.rknn'), '--json').stdout)
             bench.expect('%s: outputs of the artifact: %s' % (name, artifact['outputs']), len(artifact['outputs']) == outputs)
             bench.expect('%s: mean and scale are in the artifact: %s' % (name, artifact['inputs']), artifact['inputs'][0]['std'] == [255.0] * 3)
@@ -158,6 +162,11 @@ def behaviours(bench):
         if bench.check('run.sh', ran, 0, 'lathe package'):
             described = bench.run('inspect', os.path.join(folder, 'model.rknn'))
             bench.check('what run.sh made', described, 0, 'rk3588', 'y 1x4x32x32 int8')
+            brought = os.path.join(bench.work, 'brought')
+            bench.check('brought back', bench.run('package', os.path.join(folder, 'model.rknn'), '--from', model, '--target', 'rknn:rk3588', '--precision', 'int8', '-o', brought), 0, 'tiny')
+            bench.check('brought back, verified', bench.run('zoo', brought, 'verify'), 0, 'sound')
+            bench.check('for another chip', bench.run('package', os.path.join(folder, 'model.rknn'), '--from', model, '--target', 'rknn:rk3566', '--precision', 'int8', '-o', brought), 1)
+    bench.check('lathe check', bench.run('check', model, '--target', 'rknn:rk3566'), 0, 'can be compiled')
 
 
 def main():
