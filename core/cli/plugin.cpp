@@ -92,7 +92,9 @@ Command add_plugin(CLI::App& program, Context& context) {
   checking->footer("Example:\n  lathe plugin check ./mine.so");
   CLI::App* beginning = app->add_subcommand("new", "Write a whole small plugin to start from");
   beginning->add_option("DIR", a->directory, "Folder to write into; default: the name");
-  beginning->add_option("--kind", a->kind, "backend, frontend, operator, pass, or tool: a backend that drives a command-line compiler")->required()->type_name("KIND");
+  beginning->add_option("--kind", a->kind, "backend, frontend, operator, pass, or tool: a backend that drives a command-line compiler")
+      ->required()
+      ->type_name("KIND");
   beginning->add_option("--name", a->name, "The plugin's name (lower case, digits, _); default: the folder's")->type_name("NAME");
   beginning->footer("Example:\n  lathe plugin new --kind backend --name mine");
   for (CLI::App* sub : {listing, checking, beginning}) sub->fallthrough();

@@ -83,7 +83,8 @@ void print_one(const Context& context, const Manifest& m, bool installed) {
     rows.push_back({"  " + o.name, o.flag.empty() ? "" : "-" + o.flag, o.choices.empty() ? o.type : join(o.choices, "|"),
                     o.fallback.empty() ? "" : "default " + o.fallback, o.help});
   if (m.has_trait("cuts-heads"))
-    rows.push_back({"  head-cut", "", "auto|off|TENSOR,...", "default auto", "Where a detection head ends for the device; the host decodes the rest."});
+    rows.push_back(
+        {"  head-cut", "", "auto|off|TENSOR,...", "default auto", "Where a detection head ends for the device; the host decodes the rest."});
   context.print_table(rows);
 }
 

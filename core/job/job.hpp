@@ -43,8 +43,8 @@ struct Job {
   int64_t width = 0, height = 0;                             // of a picture input; 0: as the model says
   PreprocessingOptions preprocessing;                        // what was said about pictures as inputs
   CalibrationSource calibration;
-  std::string pipeline;                                      // YAML text; empty: the target's own
-  std::string pipeline_source;                               // where it came from, for messages
+  std::string pipeline;         // YAML text; empty: the target's own
+  std::string pipeline_source;  // where it came from, for messages
   std::vector<std::string> dump_after;
   bool verify_each = false;
 };

@@ -42,7 +42,8 @@ using Engine = std::function<RunFunction(const Graph& graph)>;
 inline constexpr unsigned engine_threads = 2;
 
 Engine reference_engine();
-// Compiles for `target`, or, of "NAME@N", for NAME with its option `opset` set to N, with its own pipeline and loads what came out; files lie below `folder` as long as the process lives.
+// Compiles for `target`, or, of "NAME@N", for NAME with its option `opset` set to N, with its own pipeline and loads what came out; files lie below
+// `folder` as long as the process lives.
 Engine compiled_engine(Plugins& plugins, const std::string& target, const std::string& folder);
 
 struct Outcome {
