@@ -340,7 +340,8 @@ std::string pad(const Layer& layer) {
   if (!begin || !end) return "";
   if (begin->size() != out.size() || end->size() != out.size()) return "it has not two pads for each axis";
   for (size_t i = 0; i < out.size(); ++i)
-    if (out[i] >= 0) out[i] += (*begin)[i] + (*end)[i];
+    if (out[i] >= 0 && (__builtin_add_overflow(out[i], (*begin)[i], &out[i]) || __builtin_add_overflow(out[i], (*end)[i], &out[i])))
+      return "its pads are larger than any size";
   return expect(layer, 0, out);
 }
 
