@@ -175,6 +175,9 @@ def options(bench):
         seen = json.loads(bench.run([bench.lathe, 'inspect', hef, '--json'])[1])
         nms = seen['network_groups'][0]['nms'][0]
         check(nms['architecture'] == 'YOLOv8' and nms['boxes_per_class'] == 100, nms)
+        with open(glob.glob(os.path.dirname(hef) + '/*_1.json')[0]) as file:
+            described = json.load(file)
+        check(described['POST_PROCESS'][0]['OutputPostprocessType'] == 'DetectionYoloHailo', described['POST_PROCESS'])
         scores = [o for o in seen['outputs'] if o['shape'][3] != 64]
         check(scores and all(o['shape'][3] == nms['classes'] for o in scores), 'classes: %s %s' % (nms, scores))
     code, printed, said, out = bench.compile('pt/custom_yolo11n_fruit_best.pt', '--option', 'nms=hailort', '--width', '64', '--height', '64', behaviour='failure-meta-arch')
