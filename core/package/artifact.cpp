@@ -29,10 +29,15 @@ std::vector<int64_t> extents(const Json& tensor) {
   return extents(std::move(shape));
 }
 
-std::string text(const Json& tensor) {
-  const std::string name = tensor.contains("name") && tensor["name"].is_string() ? tensor["name"].get<std::string>() : "?";
-  return "'" + name + "'" + (tensor.contains("shape") ? " " + tensor["shape"].dump() : "");
+// A text, or "" where there is none.
+std::string word(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
+
+bool has_shape(const Json& tensor) { return tensor.contains("shape") && tensor["shape"].is_array(); }
+
+std::string text(const Json& tensor) { return "'" + word(tensor, "name") + "'" + (tensor.contains("shape") ? " " + tensor["shape"].dump() : ""); }
 
 std::vector<std::pair<std::string, std::string>> match(const Json& inspected, const char* key, const std::vector<const Value*>& wanted,
                                                        const std::string& artifact, std::vector<Diagnostic>& problems) {
@@ -53,12 +58,19 @@ std::vector<std::pair<std::string, std::string>> match(const Json& inspected, co
   };
   std::string found;
   for (const Json& tensor : *list) found += (found.empty() ? "" : ", ") + text(tensor);
-  for (const Value* value : wanted) {
-    const std::vector<int64_t> size = value->type.static_shape() ? extents(value->type.dimensions()) : std::vector<int64_t>{};
-    const Json* tensor = find([&](const Json& t) {
-      return t.value("name", "") == value->name && (!t.contains("shape") || !value->type.static_shape() || extents(t) == size);
-    });
-    if (!tensor) tensor = find([&](const Json& t) { return extents(t) == size; });
+  // Names first, so that a tensor of the same size does not take another one's place.
+  std::vector<const Json*> tensors;
+  for (const bool by_name : {true, false})
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const bool sized = wanted[i]->type.static_shape();
+      const std::vector<int64_t> size = sized ? extents(wanted[i]->type.dimensions()) : std::vector<int64_t>{};
+      if (by_name)
+        tensors.push_back(find([&](const Json& t) { return word(t, "name") == wanted[i]->name && (!sized || !has_shape(t) || extents(t) == size); }));
+      if (!by_name && !tensors[i] && sized) tensors[i] = find([&](const Json& t) { return has_shape(t) && extents(t) == size; });
+    }
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const Value* value = wanted[i];
+    const Json* tensor = tensors[i];
     if (!tensor) {
       Diagnostic d;
       d.text = std::string("the artifact has no ") + (key[0] == 'i' ? "input" : "output") + " for the model's '" + value->name + "'";
@@ -67,7 +79,8 @@ std::vector<std::pair<std::string, std::string>> match(const Json& inspected, co
       problems.push_back(std::move(d));
       continue;
     }
-    names.emplace_back(value->name, tensor->contains("name") && (*tensor)["name"].is_string() ? (*tensor)["name"].get<std::string>() : value->name);
+    const std::string own = word(*tensor, "name");
+    names.emplace_back(value->name, own.empty() ? value->name : own);
   }
   for (size_t i = 0; i < list->size(); ++i) {
     if (used[i] || !problems.empty()) continue;
@@ -104,9 +117,9 @@ ArtifactNames hold_artifact(const Json& inspected, const std::string& artifact, 
     d.hint = "name the target it was made for with --target";
     problems.push_back(std::move(d));
   };
-  if (const std::string plugin = inspected.value("plugin", ""); plugin != target.manifest->name)
+  if (const std::string plugin = word(inspected, "plugin"); plugin != target.manifest->name)
     problem("the artifact is no file of target '" + target.manifest->name + "'", "a file for " + target.spelled(),
-            inspected.value("format", "an unknown format") + ", which plugin '" + plugin + "' reads");
+            word(inspected, "format") + ", which plugin '" + plugin + "' reads");
   if (const auto runtime = inspected.find("runtime");
       runtime != inspected.end() && runtime->is_string() && lower(*runtime) != lower(target.manifest->runtime))
     problem("the artifact is for another runtime", target.manifest->runtime, *runtime);
@@ -134,8 +147,8 @@ ArtifactInput artifact_input(const std::map<std::string, std::string>& facts, co
   ArtifactInput input{fact("input") == "pixels", fact("input-layout")};
   if (const auto list = inspected.find("compiled_inputs");
       list != inspected.end() && list->is_array() && list->size() == 1 && list->front().is_object()) {
-    input.pixels = input.pixels || lower(list->front().value("type", "")) == "uint8";
-    if (input.layout.empty()) input.layout = list->front().value("layout", "");
+    input.pixels = input.pixels || lower(word(list->front(), "type")) == "uint8";
+    if (input.layout.empty()) input.layout = word(list->front(), "layout");
   }
   if (input.pixels && input.layout.empty()) input.layout = "NHWC";
   if (input.layout != "NHWC" && input.layout != "NCHW") input.layout.clear();
