@@ -51,16 +51,16 @@ class ScanOutput {
     parts_.push_back(with_axis(std::move(datum.tensor), axis));
   }
 
-  Tensor done() {
+  Tensor done(const Execution& execution) {
     if (!parts_.empty()) {
       if (backwards_) std::reverse(parts_.begin(), parts_.end());
       const size_t axis = place(parts_.front().dimensions.size() - 1);
       return joined(std::move(parts_), axis);
     }
-    // There was no turn to show the shape: what inference knows of it, and 0 for the rest.
+    // There was no turn to show the shape: what inference and the model's inputs tell of it, and 0 for the rest.
     std::vector<int64_t> dimensions;
     if (type_.shape)
-      for (const Dimension& d : *type_.shape) dimensions.push_back(d.constant() ? d.value : 0);
+      for (const Dimension& d : *type_.shape) dimensions.push_back(execution.size_of(d));
     dimensions.insert(dimensions.begin() + int64_t(place(dimensions.size())), 0);
     return Tensor::allocate(type_.element == DataType::none ? DataType::float32 : type_.element, dimensions);
   }
@@ -106,7 +106,7 @@ std::vector<Datum> run_loop(Execution& execution, const Frame& frame, const Node
     for (size_t i = 0; i < state.size(); ++i) state[i] = std::move(outputs[1 + i]);
     for (size_t i = 0; i < scans.size(); ++i) scans[i].add(std::move(outputs[1 + state.size() + i]));
   }
-  for (ScanOutput& scan : scans) state.emplace_back(scan.done());
+  for (ScanOutput& scan : scans) state.emplace_back(scan.done(execution));
   return state;
 }
 
@@ -148,7 +148,7 @@ std::vector<Datum> run_scan(Execution& execution, const Frame& frame, const Node
     for (size_t i = 0; i < yielded; ++i) scans[i].add(std::move(state[states + i]));
     state.resize(states);
   }
-  for (ScanOutput& scan : scans) state.emplace_back(scan.done());
+  for (ScanOutput& scan : scans) state.emplace_back(scan.done(execution));
   return state;
 }
 

@@ -41,6 +41,12 @@ const Execution::Prepared& Execution::prepare(const Graph& graph) {
   return p;
 }
 
+int64_t Execution::size_of(const Dimension& dimension) const {
+  if (dimension.constant()) return dimension.value;
+  const auto known = dimension.symbol.empty() ? symbols_.end() : symbols_.find(dimension.symbol);
+  return known == symbols_.end() ? 0 : known->second;
+}
+
 std::vector<Datum> Execution::run(const Graph& graph, std::vector<Datum> inputs, const Frame* around, const std::string& prefix) {
   if (depth_ > max_graph_depth) throw Error(Code::failed, "graphs are nested deeper than " + std::to_string(max_graph_depth) + " levels");
   struct Depth {
@@ -65,6 +71,9 @@ std::vector<Datum> Execution::run(const Graph& graph, std::vector<Datum> inputs,
   };
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueId id = graph.inputs[i];
+    if (!around && inputs[i].is_tensor() && graph.value(id).type.shape)
+      for (size_t d = 0; d < std::min(graph.value(id).type.shape->size(), inputs[i].tensor.dimensions.size()); ++d)
+        symbols_.emplace((*graph.value(id).type.shape)[d].symbol, inputs[i].tensor.dimensions[d]);
     if (left[id] == 0 && !prepared.output[id]) continue;
     frame.own[id] = std::make_unique<Datum>(converted(std::move(inputs[i]), graph.value(id).type));
     frame.seen[id] = frame.own[id].get();

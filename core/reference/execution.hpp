@@ -35,6 +35,9 @@ class Execution {
 
   void check_cancelled() const;  // throws Error(interrupted)
 
+  // What the inputs of the outermost graph show of a dimension; 0 for one that they do not name.
+  int64_t size_of(const Dimension& dimension) const;
+
  private:
   // What every run of a graph needs to know of it.
   struct Prepared {
@@ -49,6 +52,7 @@ class Execution {
   uint64_t moved_;  // state of move_sums
   ThreadPool pool_;
   std::unordered_map<const Graph*, Prepared> prepared_;
+  std::unordered_map<std::string, int64_t> symbols_;  // of the outermost graph's inputs
   int depth_ = 0;
 };
 

@@ -44,6 +44,17 @@ bool has_infinity(const Tensor* t) {
   if (t->type == DataType::float64) return std::any_of(t->as<double>().begin(), t->as<double>().end(), [](double x) { return std::isinf(x); });
   return t->type == DataType::float16 || t->type == DataType::bfloat16;
 }
+bool feeds_others(const Place& p) {
+  return std::any_of(p.sample.graph.nodes.begin(), p.sample.graph.nodes.end(), [&](const Node& node) {
+    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return id != none && id == p.node.outputs[0]; });
+  });
+}
+bool yields_nothing(const Place& p) {
+  return std::any_of(p.node.outputs.begin(), p.node.outputs.end(), [&](ValueId id) {
+    const Tensor* t = p.value(id);
+    return t && !t->dimensions.empty() && t->size() == 0 && !p.sample.graph.value(id).type.static_shape();
+  });
+}
 bool backwards_to_the_end(const Place& p) {
   const Tensor *ends = p.input(2), *steps = p.input(4);
   if (!ends || !steps) return false;
@@ -243,6 +254,9 @@ constexpr KnownDifference table[] = {
        return how == 1 || how == 2;
      },
      "takes post_transform 1 for LOGISTIC and 2 for SOFTMAX; in the standard it is the other way round"},
+    {"DFT", feeds_others, "of lengths that are no powers of two its rounding reaches 1e-5 of the result, which what follows (Sin) makes larger"},
+    {"Loop", yields_nothing, "of a scan output without a turn, sizes that have a name become 0, though the model's inputs tell them"},
+    {"Scan", yields_nothing, "likewise"},
     {"Scan", [](const Place& p) { return p.input(0) && !p.sample.graph.value(p.node.inputs[0]).type.shape; },
      "its body's outputs must have shapes, which a state of open rank does not give them"},
     {"Attention", [](const Place& p) { return p.node.real("softcap", 0) > 0 && p.node.domain.empty() && p.input(3); },

@@ -67,6 +67,8 @@ Value* apply(Builder& b, const Expression::Instruction& i, Value* x, Value* y, i
       return extreme(b, x, y, false);
     case Operation::power:
       return power(b, x, y);
+    case Operation::prelu:
+      return b.CreateSelect(b.CreateFCmpOLT(x, constant(0)), b.CreateFMul(x, y), x);
     case Operation::negate:
       return b.CreateFNeg(x);
     case Operation::absolute:

@@ -18,10 +18,10 @@ struct Description {
 
 // In the order of Expression::Operation.
 constexpr Description descriptions[] = {
-    {"add", 2},       {"sub", 2},        {"mul", 2},  {"div", 2},         {"max", 2},   {"min", 2},           {"pow", 2},     {"neg", 1},
-    {"abs", 1},       {"exp", 1},        {"log", 1},  {"sqrt", 1},        {"recip", 1}, {"floor", 1},         {"ceil", 1},    {"round", 1},
-    {"sigmoid", 1},   {"tanh", 1},       {"erf", 1},  {"sign", 1},        {"sin", 1},   {"cos", 1},           {"relu", 1},    {"silu", 1},
-    {"hardswish", 1}, {"leaky_relu", 1}, {"clip", 1}, {"hardsigmoid", 1}, {"elu", 1},   {"fake_quantise", 1}, {"constant", 0}};
+    {"add", 2},   {"sub", 2},       {"mul", 2},        {"div", 2},  {"max", 2},         {"min", 2},   {"pow", 2},           {"prelu", 2},
+    {"neg", 1},   {"abs", 1},       {"exp", 1},        {"log", 1},  {"sqrt", 1},        {"recip", 1}, {"floor", 1},         {"ceil", 1},
+    {"round", 1}, {"sigmoid", 1},   {"tanh", 1},       {"erf", 1},  {"sign", 1},        {"sin", 1},   {"cos", 1},           {"relu", 1},
+    {"silu", 1},  {"hardswish", 1}, {"leaky_relu", 1}, {"clip", 1}, {"hardsigmoid", 1}, {"elu", 1},   {"fake_quantise", 1}, {"constant", 0}};
 
 const Description& describe(Op operation) { return descriptions[static_cast<size_t>(operation)]; }
 
@@ -272,6 +272,8 @@ float evaluate(const Expression& expression, std::span<const float> operands) {
           return std::min(a, b);
         case Op::power:
           return std::pow(a, b);
+        case Op::prelu:
+          return a < 0 ? a * b : a;
         case Op::negate:
           return -a;
         case Op::absolute:

@@ -45,7 +45,8 @@ struct Expression {
     divide,
     maximum,
     minimum,
-    power,  // a, b
+    power,
+    prelu,  // a, b: a where it is not negative, else a b
     negate,
     absolute,
     exponential,

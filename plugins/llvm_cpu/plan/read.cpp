@@ -552,12 +552,11 @@ class Reader {
     return push_elementwise(std::move(e), {in(0)}, out());
   }
 
-  bool prelu() {  // max(x, 0) + slope min(x, 0)
+  bool prelu() {
     if (!float_in(0) || !float_in(1)) return false;
     Expression e;
     e.operands = 2;
-    const int positive = append(e, Op::relu, 0), zero = append(e, Op::constant);
-    append(e, Op::add, positive, append(e, Op::multiply, append(e, Op::minimum, 0, zero), 1));
+    append(e, Op::prelu, 0, 1);
     return push_elementwise(std::move(e), {in(0), in(1)}, out());
   }
 

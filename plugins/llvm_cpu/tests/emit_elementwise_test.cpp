@@ -136,6 +136,8 @@ double binary(Operation operation, double x, double y) {
       return x * y;
     case Operation::divide:
       return x / y;
+    case Operation::prelu:
+      return x < 0 ? x * y : x;
     case Operation::maximum:
       return none ? std::nan("") : std::max(x, y);
     case Operation::minimum:
@@ -200,8 +202,8 @@ TEST_CASE("operations of two operands") {
       y.push_back(b);
     }
   for (const Machine& machine : test_machines())
-    for (Operation operation :
-         {Operation::add, Operation::subtract, Operation::multiply, Operation::divide, Operation::maximum, Operation::minimum, Operation::power}) {
+    for (Operation operation : {Operation::add, Operation::subtract, Operation::multiply, Operation::divide, Operation::maximum, Operation::minimum,
+                                Operation::power, Operation::prelu}) {
       INFO(machine.cpu << " operation " << static_cast<int>(operation));
       Elementwise kernel;
       kernel.dimensions = {static_cast<int64_t>(x.size())};
