@@ -21,22 +21,22 @@ constexpr std::string_view numpy = "auto_broadcast:numpy|none|pdpd=numpy";
 constexpr std::string_view binary = "a:T b:T";
 constexpr std::string_view unary = "data:T";
 constexpr std::string_view sliding =
-    "strides:ints! dilations:ints! pads_begin:ints! pads_end:ints! auto_pad:explicit|same_upper|same_lower|valid=explicit";
+    "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! auto_pad:explicit|same_upper|same_lower|valid=explicit";
 constexpr std::string_view transposed =
-    "strides:ints! dilations:ints! pads_begin:ints! pads_end:ints! auto_pad:explicit|same_upper|same_lower|valid=explicit output_padding:ints=0";
+    "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! auto_pad:explicit|same_upper|same_lower|valid=explicit output_padding:ints>=0=0";
 constexpr std::string_view interpolation =
     "mode:nearest|linear|linear_onnx|cubic! shape_calculation_mode:sizes|scales! "
     "coordinate_transformation_mode:half_pixel|pytorch_half_pixel|asymmetric|tf_half_pixel_for_nn|align_corners=half_pixel "
-    "nearest_mode:round_prefer_floor|round_prefer_ceil|floor|ceil|simple=round_prefer_floor antialias:bool=false pads_begin:ints=0 pads_end:ints=0 "
+    "nearest_mode:round_prefer_floor|round_prefer_ceil|floor|ceil|simple=round_prefer_floor antialias:bool=false pads_begin:ints>=0=0 pads_end:ints>=0=0 "
     "cube_coeff:real=-0.75";
 constexpr std::string_view reduction = "keep_dims:bool=false";
 constexpr std::string_view sequence =
-    "hidden_size:int! activations:text activations_alpha:reals activations_beta:reals clip:real=0 direction:forward|reverse|bidirectional!";
+    "hidden_size:int>0! activations:text activations_alpha:reals activations_beta:reals clip:real>=0=0 direction:forward|reverse|bidirectional!";
 
 // clang-format off
 constexpr Line lines[] = {
     {"Parameter", 1, "", "output:@element_type", "", "shape:dims! element_type:type!"},
-    {"Const", 1, "", "output:@element_type", "", "element_type:type! shape:dims! offset:int! size:int!"},
+    {"Const", 1, "", "output:@element_type", "", "element_type:type! shape:dims! offset:int>=0! size:int>=0!"},
     {"Result", 1, "data:any", "", "", ""},
     // with bodies
     {"If", 8, "condition:boolean inputs:any...?", "outputs:any...", "", ""},
@@ -118,11 +118,11 @@ constexpr Line lines[] = {
     {"LogSoftmax", 5, unary, "output:T", "T=float", "axis:int=1", same},
     {"SoftMax", 1, unary, "output:T", "T=float", "axis:int=1", same},
     {"SoftMax", 8, unary, "output:T", "T=float", "axis:int=1", same},
-    {"MVN", 6, "data:T axes:index", "output:T", "T=float", "normalize_variance:bool! eps:real! eps_mode:inside_sqrt|outside_sqrt|INSIDE_SQRT|OUTSIDE_SQRT!", same},
-    {"NormalizeL2", 1, "data:T axes:index", "output:T", "T=float", "eps:real! eps_mode:add|max!", same},
-    {"LRN", 1, "data:T axes:index", "output:T", "T=float", "alpha:real! beta:real! bias:real! size:int!", same},
-    {"BatchNormInference", 5, "data:T gamma:T beta:T mean:T variance:T", "output:T", "T=float", "epsilon:real!", same},
-    {"GroupNormalization", 12, "data:T scale:T bias:T", "output:T", "T=float", "num_groups:int! epsilon:real!", same},
+    {"MVN", 6, "data:T axes:index", "output:T", "T=float", "normalize_variance:bool! eps:real>=0! eps_mode:inside_sqrt|outside_sqrt|INSIDE_SQRT|OUTSIDE_SQRT!", same},
+    {"NormalizeL2", 1, "data:T axes:index", "output:T", "T=float", "eps:real>=0! eps_mode:add|max!", same},
+    {"LRN", 1, "data:T axes:index", "output:T", "T=float", "alpha:real! beta:real! bias:real! size:int>0!", same},
+    {"BatchNormInference", 5, "data:T gamma:T beta:T mean:T variance:T", "output:T", "T=float", "epsilon:real>=0!", same},
+    {"GroupNormalization", 12, "data:T scale:T bias:T", "output:T", "T=float", "num_groups:int>0! epsilon:real>=0!", same},
     {"ReduceL1", 4, "data:T axes:index", "output:T", "T=number", reduction},
     {"ReduceL2", 4, "data:T axes:index", "output:T", "T=number", reduction},
     {"ReduceLogicalAnd", 1, "data:T axes:index", "output:T", "T=boolean", reduction},
@@ -139,20 +139,20 @@ constexpr Line lines[] = {
     {"GroupConvolution", 1, "data:T filters:T", "output:T", "T=float", sliding},
     {"ConvolutionBackpropData", 1, "data:T filters:T output_shape:index?", "output:T", "T=float", transposed},
     {"GroupConvolutionBackpropData", 1, "data:T filters:T output_shape:index?", "output:T", "T=float", transposed},
-    {"DeformableConvolution", 8, "data:T offsets:T filters:T mask:T?", "output:T", "T=float", "strides:ints! dilations:ints! pads_begin:ints! pads_end:ints! auto_pad:explicit|same_upper|same_lower|valid=explicit group:int=1 deformable_group:int=1 bilinear_interpolation_pad:bool=false"},
+    {"DeformableConvolution", 8, "data:T offsets:T filters:T mask:T?", "output:T", "T=float", "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! auto_pad:explicit|same_upper|same_lower|valid=explicit group:int>0=1 deformable_group:int>0=1 bilinear_interpolation_pad:bool=false"},
     {"MatMul", 1, binary, "output:T", "T=number", "transpose_a:bool=false transpose_b:bool=false"},
     {"Einsum", 7, "inputs:T...", "output:T", "T=number", "equation:text!"},
-    {"MaxPool", 1, unary, "output:T", "T=number", "strides:ints! pads_begin:ints! pads_end:ints! kernel:ints! rounding_type:floor|ceil=floor auto_pad:explicit|same_upper|same_lower|valid=explicit"},
-    {"MaxPool", 8, unary, "output:T indices:@index_element_type", "T=number", "strides:ints! dilations:ints! pads_begin:ints! pads_end:ints! kernel:ints! rounding_type:floor|ceil=floor auto_pad:explicit|same_upper|same_lower|valid=explicit index_element_type:type=i64 axis:int=0"},
-    {"MaxPool", 14, unary, "output:T indices:@index_element_type", "T=number", "strides:ints! dilations:ints! pads_begin:ints! pads_end:ints! kernel:ints! rounding_type:floor|ceil|ceil_torch=floor auto_pad:explicit|same_upper|same_lower|valid=explicit index_element_type:type=i64 axis:int=0"},
-    {"AvgPool", 1, unary, "output:T", "T=float", "kernel:ints! strides:ints! pads_begin:ints! pads_end:ints! exclude-pad:bool! rounding_type:floor|ceil=floor auto_pad:explicit|same_upper|same_lower|valid=explicit"},
-    {"AvgPool", 14, unary, "output:T", "T=float", "kernel:ints! strides:ints! pads_begin:ints! pads_end:ints! exclude-pad:bool! rounding_type:floor|ceil|ceil_torch=floor auto_pad:explicit|same_upper|same_lower|valid=explicit"},
-    {"FakeQuantize", 1, "data:T input_low:T input_high:T output_low:T output_high:T", "output:T", "T=float", "levels:int! auto_broadcast:numpy|none|pdpd=numpy", same},
+    {"MaxPool", 1, unary, "output:T", "T=number", "strides:ints>0! pads_begin:ints>=0! pads_end:ints>=0! kernel:ints>0! rounding_type:floor|ceil=floor auto_pad:explicit|same_upper|same_lower|valid=explicit"},
+    {"MaxPool", 8, unary, "output:T indices:@index_element_type", "T=number", "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! kernel:ints>0! rounding_type:floor|ceil=floor auto_pad:explicit|same_upper|same_lower|valid=explicit index_element_type:type=i64 axis:int=0"},
+    {"MaxPool", 14, unary, "output:T indices:@index_element_type", "T=number", "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! kernel:ints>0! rounding_type:floor|ceil|ceil_torch=floor auto_pad:explicit|same_upper|same_lower|valid=explicit index_element_type:type=i64 axis:int=0"},
+    {"AvgPool", 1, unary, "output:T", "T=float", "kernel:ints>0! strides:ints>0! pads_begin:ints>=0! pads_end:ints>=0! exclude-pad:bool! rounding_type:floor|ceil=floor auto_pad:explicit|same_upper|same_lower|valid=explicit"},
+    {"AvgPool", 14, unary, "output:T", "T=float", "kernel:ints>0! strides:ints>0! pads_begin:ints>=0! pads_end:ints>=0! exclude-pad:bool! rounding_type:floor|ceil|ceil_torch=floor auto_pad:explicit|same_upper|same_lower|valid=explicit"},
+    {"FakeQuantize", 1, "data:T input_low:T input_high:T output_low:T output_high:T", "output:T", "T=float", "levels:int>1! auto_broadcast:numpy|none|pdpd=numpy", same},
     // shapes and movement
     {"Broadcast", 3, "data:T target_shape:index axes_mapping:index?", "output:T", "T=any", "mode:numpy|explicit|bidirectional=numpy"},
-    {"Col2Im", 15, "data:T output_size:I kernel_size:I", "output:T", "T=any I=index", "strides:ints=1 dilations:ints=1 pads_begin:ints=0 pads_end:ints=0"},
+    {"Col2Im", 15, "data:T output_size:I kernel_size:I", "output:T", "T=any I=index", "strides:ints>0=1 dilations:ints>0=1 pads_begin:ints>=0=0 pads_end:ints>=0=0"},
     {"Concat", 1, "inputs:T...", "output:T", "T=any", "axis:int!"},
-    {"DepthToSpace", 1, unary, "output:T", "T=any", "mode:blocks_first|depth_first! block_size:int=1"},
+    {"DepthToSpace", 1, unary, "output:T", "T=any", "mode:blocks_first|depth_first! block_size:int>0=1"},
     {"Eye", 9, "rows:index columns:index diagonal:index batch_shape:index?", "output:@output_type", "", "output_type:type!"},
     {"Gather", 7, "data:T indices:index axis:index", "output:T", "T=any", "batch_dims:int=0"},
     {"Gather", 8, "data:T indices:index axis:index", "output:T", "T=any", "batch_dims:int=0"},
@@ -166,8 +166,8 @@ constexpr Line lines[] = {
     {"OneHot", 1, "indices:index depth:index on_value:T off_value:T", "output:T", "T=any", "axis:int!"},
     {"Pad", 1, "data:T pads_begin:I pads_end:I value:T?", "output:T", "T=any I=index", "pad_mode:constant|edge|reflect|symmetric!"},
     {"Pad", 12, "data:T pads_begin:I pads_end:I value:T?", "output:T", "T=any I=index", "pad_mode:constant|edge|reflect|symmetric!"},
-    {"ROIAlign", 3, "data:T rois:T batch_indices:index", "output:T", "T=float", "pooled_h:int! pooled_w:int! sampling_ratio:int! spatial_scale:real! mode:max|avg!"},
-    {"ROIAlign", 9, "data:T rois:T batch_indices:index", "output:T", "T=float", "pooled_h:int! pooled_w:int! sampling_ratio:int! spatial_scale:real! mode:max|avg! aligned_mode:asymmetric|half_pixel_for_nn|half_pixel=asymmetric"},
+    {"ROIAlign", 3, "data:T rois:T batch_indices:index", "output:T", "T=float", "pooled_h:int>0! pooled_w:int>0! sampling_ratio:int>=0! spatial_scale:real>0! mode:max|avg!"},
+    {"ROIAlign", 9, "data:T rois:T batch_indices:index", "output:T", "T=float", "pooled_h:int>0! pooled_w:int>0! sampling_ratio:int>=0! spatial_scale:real>0! mode:max|avg! aligned_mode:asymmetric|half_pixel_for_nn|half_pixel=asymmetric"},
     {"Range", 4, "start:number stop:number step:number", "output:@output_type", "", "output_type:type!"},
     {"Reshape", 1, "data:T shape:index", "output:T", "T=any", "special_zero:bool!"},
     {"ReverseSequence", 1, "data:T lengths:index", "output:T", "T=any", "batch_axis:int=0 seq_axis:int=1", same},
@@ -178,8 +178,8 @@ constexpr Line lines[] = {
     {"ShapeOf", 1, "data:any", "output:i64", "", ""},
     {"ShapeOf", 3, "data:any", "output:@output_type", "", "output_type:type=i64"},
     {"Slice", 8, "data:T start:I stop:I step:I axes:index?", "output:T", "T=any I=index", ""},
-    {"SpaceToDepth", 1, unary, "output:T", "T=any", "mode:blocks_first|depth_first! block_size:int=1"},
-    {"Split", 1, "data:T axis:index", "outputs:T...", "T=any", "num_splits:int!"},
+    {"SpaceToDepth", 1, unary, "output:T", "T=any", "mode:blocks_first|depth_first! block_size:int>0=1"},
+    {"Split", 1, "data:T axis:index", "outputs:T...", "T=any", "num_splits:int>0!"},
     {"Squeeze", 1, "data:T axes:index?", "output:T", "T=any", ""},
     {"StridedSlice", 1, "data:T begin:index end:index strides:index?", "output:T", "T=any", "begin_mask:ints! end_mask:ints! new_axis_mask:ints=0 shrink_axis_mask:ints=0 ellipsis_mask:ints=0"},
     {"Tile", 1, "data:T repeats:index", "output:T", "T=any", ""},
@@ -194,9 +194,13 @@ constexpr Line lines[] = {
     {"RDFT", 9, "data:T axes:index signal_size:index?", "output:T", "T=float", ""},
     {"STFT", 15, "signal:T window:T frame_size:index frame_step:index", "output:T", "T=float", "transpose_frames:bool!"},
     // detection
+    {"ROIPooling", 2, "data:T rois:T", "output:T", "T=float", "pooled_h:int>0! pooled_w:int>0! spatial_scale:real>0! method:max|bilinear=max"},
     {"NonMaxSuppression", 9, "boxes:T scores:T max_output_boxes_per_class:index? iou_threshold:float? score_threshold:float? soft_nms_sigma:float?", "selected_indices:@output_type selected_scores:T valid_outputs:@output_type", "T=float", "box_encoding:corner|center=corner sort_result_descending:bool=true output_type:type=i64"},
+    // chance
+    {"Multinomial", 13, "probabilities:T count:index", "output:@convert_type", "T=float", "convert_type:type! with_replacement:bool! log_probs:bool! global_seed:int=0 op_seed:int=0"},
+    {"RandomUniform", 8, "shape:index low:T high:T", "output:@output_type", "T=number", "output_type:type! global_seed:int=0 op_seed:int=0"},
     // recurrent
-    {"GRUSequence", 5, "data:T hidden:T lengths:index weights:T recurrence:T bias:T", "output:T state:T", "T=float", "hidden_size:int! activations:text activations_alpha:reals activations_beta:reals clip:real=0 direction:forward|reverse|bidirectional! linear_before_reset:bool=false"},
+    {"GRUSequence", 5, "data:T hidden:T lengths:index weights:T recurrence:T bias:T", "output:T state:T", "T=float", "hidden_size:int>0! activations:text activations_alpha:reals activations_beta:reals clip:real>=0=0 direction:forward|reverse|bidirectional! linear_before_reset:bool=false"},
     {"LSTMSequence", 5, "data:T hidden:T cell:T lengths:index weights:T recurrence:T bias:T", "output:T state:T cell_state:T", "T=float", sequence},
     {"RNNSequence", 5, "data:T hidden:T lengths:index weights:T recurrence:T bias:T", "output:T state:T", "T=float", sequence},
 };
@@ -237,7 +241,9 @@ std::vector<AttributeRule> parse_attributes(std::string_view text) {
   for (std::string_view word : words(text)) {
     AttributeRule rule;
     rule.required = cut_suffix(word, "!");
-    const size_t colon = word.find(':'), equals = word.find('=', colon);
+    const size_t colon = word.find(':');
+    size_t equals = word.find('=', colon);
+    if (equals != std::string_view::npos && word[equals - 1] == '>') equals = word.find('=', equals + 1);
     rule.name = word.substr(0, colon);
     rule.kind = word.substr(colon + 1, equals == std::string_view::npos ? equals : equals - colon - 1);
     if (equals != std::string_view::npos) rule.fallback = word.substr(equals + 1);

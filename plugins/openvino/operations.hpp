@@ -14,7 +14,8 @@ inline constexpr int newest_opset = 16;
 
 struct AttributeRule {
   std::string_view name;
-  // int, real, bool, ints, reals, type (an element type), dims (a shape), text; or the allowed words, separated by '|'
+  // int, real, bool, ints, reals, type (an element type), dims (a shape), text; or the allowed words, separated by '|'. Numbers may have a bound:
+  // "int>0", "reals>=0"
   std::string_view kind;
   bool required = false;
   std::string_view fallback;  // what absence means; empty where it has no value

@@ -30,6 +30,7 @@ class BodyChecker {
     const std::string maps = body_.name.substr(0, body_.name.size() - 4) + "port_map";
     const pugi::xml_node map = node_.child(maps.c_str());
     if (!map) return {"it must have a <" + maps + ">"};
+    if (map.first_attribute() || node_.child("back_edges").first_attribute()) return {"its <" + maps + "> and <back_edges> have no attributes"};
     for (const pugi::xml_node entry : map.children()) read(entry);
     if (!problems_.empty()) return problems_;
     for (const pugi::xml_node edge : node_.child("back_edges").children()) back_edge(edge);
@@ -116,7 +117,8 @@ class BodyChecker {
 
   void back_edge(const pugi::xml_node& node) {
     int64_t from = 0, to = 0;
-    if (std::string_view(node.name()) != "edge" || !whole(node.attribute("from-layer"), from) || !whole(node.attribute("to-layer"), to))
+    if (std::string_view(node.name()) != "edge" || std::distance(node.attributes_begin(), node.attributes_end()) != 2 ||
+        !whole(node.attribute("from-layer"), from) || !whole(node.attribute("to-layer"), to))
       return say("a back edge has no from-layer and to-layer");
     const auto result = body_.scope.ids.find(from), parameter = body_.scope.ids.find(to);
     if (result == body_.scope.ids.end() || result->second->type != "Result" || parameter == body_.scope.ids.end() ||

@@ -62,6 +62,14 @@ std::optional<std::vector<int64_t>> Layer::constant(size_t input) const {
   return numbers;
 }
 
+std::optional<std::vector<float>> Layer::reals(size_t input) const {
+  const Layer* from = input < sources.size() ? sources[input] : nullptr;
+  if (!from || from->type != "Const" || from->value("element_type") != "f32" || from->bytes.size() % 4 != 0) return std::nullopt;
+  std::vector<float> numbers(from->bytes.size() / 4);
+  if (!numbers.empty()) std::memcpy(numbers.data(), from->bytes.data(), from->bytes.size());
+  return numbers;
+}
+
 }  // namespace check
 
 namespace {
@@ -74,9 +82,16 @@ bool whole(std::string_view text, int64_t& number) {
   return !text.empty() && error == std::errc() && end == text.data() + text.size();
 }
 
+// What the file and all its bodies share.
+struct Whole {
+  std::string_view weights;
+  bool old = false;                                  // version 10, which leaves out precisions of input ports
+  std::vector<std::pair<uint64_t, uint64_t>> parts;  // offsets and sizes of the constants
+};
+
 class Checker {
  public:
-  explicit Checker(std::string_view weights, int depth = 0) : weights_(weights), depth_(depth) {}
+  explicit Checker(Whole& whole, int depth = 0) : whole_(whole), depth_(depth) {}
 
   std::vector<std::string> run(std::string_view xml) {
     pugi::xml_document document;
@@ -88,24 +103,32 @@ class Checker {
     if (!net) return {"there is no element <net>"};
     const std::string_view version = net.attribute("version").value();
     if (version != "10" && version != "11") say("the IR's version is '" + std::string(version) + "' and must be 10 or 11");
+    whole_.old = version == "10";
     if (!net.child("layers") || !net.child("edges")) return {"<net> must have <layers> and <edges>"};
-    for (const pugi::xml_node node : net.children()) {
-      const std::string_view name = node.name();
-      if (name != "layers" && name != "edges" && name != "rt_info" && name != "meta_data") say("<net> has an element <" + std::string(name) + ">");
-    }
+    std::vector<std::string_view> sections = {"layers", "edges", "rt_info"};
+    if (whole_.old) sections.insert(sections.end(), {"meta_data", "quantization_parameters"});
+    only(net, "<net>", {"name", "version"}, sections);
     network(net);
+    overlaps();
+    notes(net.child("rt_info"), 0);
     return problems_;
   }
 
  private:
   // Layers and edges of the file, or of a body.
   void network(const pugi::xml_node net) {
+    for (const char* list : {"layers", "edges"})
+      for (const pugi::xml_attribute a : net.child(list).attributes()) say("<" + std::string(list) + "> has an attribute " + a.name());
     for (const pugi::xml_node node : net.child("layers").children()) layer(node);
     for (const pugi::xml_node node : net.child("edges").children()) edge(node);
     for (Layer& l : layers_) connections(l);
     if (!problems_.empty()) return;  // what follows relies on ports and edges
     cycles();
+    unused();
     for (const Layer& l : layers_) types(l);
+    for (const Layer& l : layers_)
+      if (l.compressed && l.inputs[0].precision != "FP16" && l.inputs[0].precision != "BF16")
+        say(l, "what it undoes the compression of is " + l.inputs[0].precision);
     if (!problems_.empty()) return;
     const auto open = [](const std::vector<Port>& ports) { return std::any_of(ports.begin(), ports.end(), [](const Port& p) { return p.open; }); };
     for (const Layer& l : layers_) {
@@ -126,7 +149,8 @@ class Checker {
     for (const std::string& name : wanted) {
       const pugi::xml_node body = node.child(name.c_str());
       if (!body || !body.child("layers") || !body.child("edges")) return say(l, "it must have a <" + name + "> with <layers> and <edges>");
-      Checker inner(weights_, depth_ + 1);
+      only(body, "the " + name + " of layer " + std::to_string(l.id), {}, {"layers", "edges", "rt_info"});
+      Checker inner(whole_, depth_ + 1);
       inner.network(body);
       for (const std::string& problem : inner.problems_) say(l, "in its " + name + ": " + problem);
       if (!inner.problems_.empty()) return;
@@ -135,13 +159,78 @@ class Checker {
     for (const std::string& problem : check::check_bodies(l, node, scopes)) say(l, problem);
   }
 
+  // That an element has these attributes and children alone, and each child once.
+  void only(const pugi::xml_node node, const std::string& what, std::initializer_list<std::string_view> attributes,
+            const std::vector<std::string_view>& children) {
+    for (const pugi::xml_attribute a : node.attributes()) {
+      if (std::find(attributes.begin(), attributes.end(), std::string_view(a.name())) == attributes.end())
+        say(what + " has an attribute " + a.name());
+      for (pugi::xml_attribute b = a.next_attribute(); b; b = b.next_attribute())
+        if (std::string_view(a.name()) == b.name()) say(what + " has the attribute " + a.name() + " twice");
+    }
+    std::vector<std::string_view> seen;
+    for (const pugi::xml_node child : node.children()) {
+      if (child.type() != pugi::node_element) continue;
+      const std::string_view name = child.name();
+      if (std::find(children.begin(), children.end(), name) == children.end()) say(what + " has an element <" + std::string(name) + ">");
+      if (std::find(seen.begin(), seen.end(), name) != seen.end() && name != "port" && name != "dim")
+        say(what + " has the element <" + std::string(name) + "> twice");
+      seen.push_back(name);
+    }
+  }
+
+  // Constants share their bytes or have none in common; what lies between them brings the next one to a multiple of four or more.
+  void overlaps() {
+    std::sort(whole_.parts.begin(), whole_.parts.end());
+    for (size_t i = 0; i < whole_.parts.size(); ++i) {
+      const auto [at, size] = i > 0 ? whole_.parts[i - 1] : std::pair<uint64_t, uint64_t>();
+      const auto [next, length] = whole_.parts[i];
+      if (next < at + size && (next != at || length != size))
+        return say("the constants at " + std::to_string(at) + " and " + std::to_string(next) + " of the .bin lie over each other");
+      if (next > at + size && next % 4 != 0)
+        return say("the constant at " + std::to_string(next) + " of the .bin begins neither where another ends nor at a multiple of four");
+    }
+  }
+
+  // rt_info of the file: elements with a value, or with elements of their own; each key once.
+  void notes(const pugi::xml_node node, int depth) {
+    if (depth == 0 && node.first_attribute()) say("<rt_info> has an attribute");
+    if (depth > deepest_body) return say("rt_info is nested deeper than " + std::to_string(deepest_body));
+    std::unordered_set<std::string> keys;
+    for (const pugi::xml_node child : node.children()) {
+      const std::string key = std::string(child.name()) + " " + child.attribute("name").value();
+      if (!keys.insert(key).second) say("rt_info has <" + std::string(child.name()) + "> twice");
+      for (const pugi::xml_attribute a : child.attributes())
+        if (const std::string_view name = a.name(); name != "value" && name != "name")
+          say("<" + std::string(child.name()) + "> of rt_info has an attribute " + a.name());
+      notes(child, depth + 1);
+    }
+  }
+
+  // A model holds what its results need, and its inputs.
+  void unused() {
+    std::unordered_set<const Layer*> needed;
+    std::vector<const Layer*> open;
+    for (const Layer& l : layers_)
+      if (l.type == "Result" || l.type == "Parameter") open.push_back(&l);
+    while (!open.empty()) {
+      const Layer* l = open.back();
+      open.pop_back();
+      if (!needed.insert(l).second) continue;
+      for (const Layer* source : l->sources) open.push_back(source);
+    }
+    for (const Layer& l : layers_)
+      if (!needed.contains(&l)) say(l, "no Result needs it");
+  }
+
   void say(std::string text) {
     if (problems_.size() < 100) problems_.push_back(std::move(text));
   }
   void say(const Layer& l, const std::string& text) { say("layer " + std::to_string(l.id) + " '" + l.name + "' (" + l.type + "): " + text); }
 
   void layer(const pugi::xml_node node) {
-    if (std::string_view(node.name()) != "layer") return say("<layers> has an element <" + std::string(node.name()) + ">");
+    if (node.type() != pugi::node_element || std::string_view(node.name()) != "layer")
+      return say("<layers> has an element <" + std::string(node.name()) + ">");
     Layer& l = layers_.emplace_back();
     l.name = node.attribute("name").value();
     l.type = node.attribute("type").value();
@@ -149,7 +238,11 @@ class Checker {
     if (!whole(node.attribute("id").value(), l.id) || l.id < 0) return say("layer '" + l.name + "' has no number");
     if (!ids_.emplace(l.id, &l).second) say(l, "another layer has its number");
     if (l.name.empty()) say(l, "it has no name");
+    if (!l.name.empty() && !layer_names_.insert(l.name).second) say(l, "another layer has its name");
     form(l);
+    std::vector<std::string_view> elements = own_elements(l.type);
+    elements.insert(elements.end(), {"data", "rt_info", "input", "output"});
+    only(node, "layer " + std::to_string(l.id), {"id", "name", "type", "version"}, elements);
     // Children in their order: data, rt_info, input, output.
     static constexpr std::string_view order[] = {"data", "rt_info", "input", "output"};
     size_t place = 0;
@@ -157,12 +250,8 @@ class Checker {
     for (const pugi::xml_node child : node.children()) {
       if (std::find(more.begin(), more.end(), std::string_view(child.name())) != more.end()) continue;
       const auto at = std::find(std::begin(order), std::end(order), std::string_view(child.name())) - std::begin(order);
-      if (at == 4) {
-        say(l, "it has an element <" + std::string(child.name()) + ">");
-      } else if (static_cast<size_t>(at) < place) {
-        say(l, "its elements are not in the order data, rt_info, input, output");
-      }
-      place = static_cast<size_t>(at);
+      if (static_cast<size_t>(at) < place) say(l, "its elements are not in the order data, rt_info, input, output");
+      if (at < 4) place = static_cast<size_t>(at);
     }
     for (const pugi::xml_attribute a : node.child("data").attributes()) {
       if (l.attribute(a.name())) say(l, "the attribute " + std::string(a.name()) + " is given twice");
@@ -173,14 +262,25 @@ class Checker {
     for (const pugi::xml_node port : node.child("output").children("port"))
       for (const std::string& name : names(port.attribute("names").value()))
         if (!tensors_.insert(name).second) say(l, "two tensors have the name '" + name + "'");
-    for (const pugi::xml_node mark : node.child("rt_info").children("attribute"))
-      if (std::string_view(mark.attribute("name").value()) == "decompression" && l.type != "Convert") say(l, "only a Convert undoes a compression");
+    marks(node.child("rt_info"), l);
     if (!l.operation) return;
     attributes(l);
     counts(l);
     if (l.type == "Const") constant(l);
     if (l.type == "Const" || l.type == "Parameter") declared(l);
     bodies(node, l);
+  }
+
+  // rt_info of a layer or a port: a list of attributes with a name, a version and values of their own.
+  void marks(const pugi::xml_node info, Layer& l) {
+    for (const pugi::xml_node mark : info.children()) {
+      const std::string_view name = mark.attribute("name").value();
+      int64_t version = 0;
+      if (std::string_view(mark.name()) != "attribute" || name.empty() || !whole(mark.attribute("version").value(), version) || version < 0)
+        say(l, "its rt_info has what is no <attribute> with a name and a version");
+      if (name == "decompression" && l.type != "Convert") say(l, "only a Convert undoes a compression");
+      l.compressed = l.compressed || (name == "decompression" && l.type == "Convert");
+    }
   }
 
   static std::vector<std::string_view> own_elements(std::string_view type) {
@@ -218,18 +318,30 @@ class Checker {
     return out;
   }
 
-  void ports(const pugi::xml_node parent, const Layer& l, std::vector<Port>& list, size_t first) {
+  void ports(const pugi::xml_node parent, Layer& l, std::vector<Port>& list, size_t first) {
+    for (const pugi::xml_attribute a : parent.attributes()) say(l, "its <" + std::string(parent.name()) + "> has an attribute " + a.name());
+    const bool output = std::string_view(parent.name()) == "output";
     for (const pugi::xml_node node : parent.children()) {
       Port& port = list.emplace_back();
       if (std::string_view(node.name()) != "port") say(l, "a list of ports has an element <" + std::string(node.name()) + ">");
+      const std::string what = "port " + std::to_string(first + list.size() - 1) + " of layer " + std::to_string(l.id);
+      if (output) {
+        only(node, what, {"id", "precision", "names"}, {"dim", "rt_info"});
+      } else {
+        only(node, what, {"id", "precision"}, {"dim", "rt_info"});
+      }
+      if (node.attribute("names") && names(node.attribute("names").value()).empty())
+        say(l, "port " + std::to_string(first + list.size() - 1) + " has names that are none");
+      marks(node.child("rt_info"), l);
       if (!whole(node.attribute("id").value(), port.id) || port.id != static_cast<int64_t>(first + list.size() - 1))
         say(l, "its ports are not numbered one after the other, inputs first: found '" + std::string(node.attribute("id").value()) + "' for " +
                    std::to_string(first + list.size() - 1));
       port.precision = node.attribute("precision").value();
-      if (!find_type_in_port(port.precision)) say(l, "port " + std::to_string(port.id) + " has the precision '" + port.precision + "'");
-      for (const pugi::xml_node dim : node.children()) {
+      if (!find_type_in_port(port.precision) && !(whole_.old && !output && port.precision.empty()))
+        say(l, "port " + std::to_string(port.id) + " has the precision '" + port.precision + "'");
+      for (const pugi::xml_node dim : node.children("dim")) {
         int64_t d = 0;
-        if (std::string_view(dim.name()) != "dim" || !whole(dim.text().get(), d) || d < -1)
+        if (dim.first_attribute() || !whole(dim.child_value(), d) || d < -1)
           say(l, "port " + std::to_string(port.id) + " has a dimension that is none");
         port.dimensions.push_back(d);
       }
@@ -266,15 +378,16 @@ class Checker {
     if (!whole(l.value("offset"), offset) || !whole(l.value("size"), size) || offset < 0 || size < 0 || !type)
       return say(l, "offset, size and element type must be there");
     const uint64_t length = static_cast<uint64_t>(size), at = static_cast<uint64_t>(offset);
-    if (length > weights_.size() || at > weights_.size() - length)
-      return say(l, "it ends at " + std::to_string(at) + " + " + std::to_string(length) + ", beyond the .bin's " + std::to_string(weights_.size()) +
-                        " bytes");
+    if (length > whole_.weights.size() || at > whole_.weights.size() - length)
+      return say(l, "it ends at " + std::to_string(at) + " + " + std::to_string(length) + ", beyond the .bin's " +
+                        std::to_string(whole_.weights.size()) + " bytes");
     uint64_t bits = type->bits;
     for (const int64_t d : l.list("shape"))
       if (d < 0 || __builtin_mul_overflow(bits, static_cast<uint64_t>(d), &bits)) return say(l, "its shape is none of a constant");
     if ((bits + 7) / 8 != length)
       return say(l, "its size is " + std::to_string(length) + " bytes and its elements take " + std::to_string((bits + 7) / 8));
-    l.bytes = weights_.substr(at, length);
+    l.bytes = whole_.weights.substr(at, length);
+    if (length > 0) whole_.parts.emplace_back(at, length);
   }
 
   // Type and shape stand twice.
@@ -301,6 +414,7 @@ class Checker {
     int64_t n[4] = {};
     const char* keys[4] = {"from-layer", "from-port", "to-layer", "to-port"};
     if (std::string_view(node.name()) != "edge") return say("<edges> has an element <" + std::string(node.name()) + ">");
+    only(node, "an edge", {"from-layer", "from-port", "to-layer", "to-port"}, {});
     for (int i = 0; i < 4; ++i)
       if (!whole(node.attribute(keys[i]).value(), n[i])) return say(std::string("an edge has no ") + keys[i]);
     const auto from = ids_.find(n[0]), to = ids_.find(n[2]);
@@ -316,6 +430,7 @@ class Checker {
     Port* in = port_of(to->second->inputs, n[3]);
     if (!out) return say(text + ": there is no such output port");
     if (!in) return say(text + ": there is no such input port");
+    if (whole_.old && in->precision.empty()) in->precision = out->precision;
     if (out->precision != in->precision) say(text + " joins " + out->precision + " with " + in->precision);
     if (out->dimensions != in->dimensions) say(text + " joins ports of different shapes");
     Layer& target = *to->second;
@@ -391,16 +506,19 @@ class Checker {
     for (size_t i = 0; i < l.outputs.size(); ++i) check(l.operation->outputs[std::min(i, l.operation->outputs.size() - 1)], l.outputs[i], "output");
   }
 
-  std::string_view weights_;
+  Whole& whole_;
   int depth_;
   std::deque<Layer> layers_;
   std::unordered_map<int64_t, Layer*> ids_;
-  std::unordered_set<std::string> tensors_;
+  std::unordered_set<std::string> tensors_, layer_names_;
   std::vector<std::string> problems_;
 };
 
 }  // namespace
 
-std::vector<std::string> check_ir(std::string_view xml, std::string_view weights) { return Checker(weights).run(xml); }
+std::vector<std::string> check_ir(std::string_view xml, std::string_view weights) {
+  Whole whole{weights, false, {}};
+  return Checker(whole).run(xml);
+}
 
 }  // namespace lathe::openvino

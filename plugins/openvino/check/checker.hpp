@@ -45,6 +45,7 @@ struct Layer {
   std::vector<const Layer*> sources;  // by input; null where no edge ends
   std::vector<const Port*> ends;      // by input: the port there
   std::string_view bytes;             // of a Const
+  bool compressed = false;            // rt_info: a Convert that undoes a compression of weights
 
   const std::string* attribute(std::string_view wanted) const;
   // The attribute, or what its absence means.
@@ -52,6 +53,8 @@ struct Layer {
   std::vector<int64_t> list(std::string_view wanted) const;
   // Elements of the integer constant that is connected to an input.
   std::optional<std::vector<int64_t>> constant(size_t input) const;
+  // Elements of the float32 constant that is connected to an input.
+  std::optional<std::vector<float>> reals(size_t input) const;
 };
 
 // The layers of a file or of a body, by their numbers.

@@ -1,9 +1,10 @@
 // Shapes of one layer's ports against each other. What is open fits everything.
+#include "shapes.hpp"
+
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
-
-#include "checker.hpp"
 
 namespace lathe::openvino::check {
 
@@ -13,10 +14,6 @@ bool fits(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
     if (a[i] >= 0 && b[i] >= 0 && a[i] != b[i]) return false;
   return true;
 }
-
-namespace {
-
-using Dims = std::vector<int64_t>;
 
 std::string text(const Dims& dims) {
   std::string out;
@@ -30,7 +27,6 @@ std::string expect(const Layer& layer, size_t output, const Dims& wanted) {
   return "its output " + std::to_string(output) + " is " + text(found) + " and must be " + text(wanted);
 }
 
-// numpy's rule; nullopt: the two do not go together.
 std::optional<Dims> broadcast(const Dims& a, const Dims& b) {
   Dims out(std::max(a.size(), b.size()), 1);
   for (size_t i = 0; i < out.size(); ++i) {
@@ -42,21 +38,15 @@ std::optional<Dims> broadcast(const Dims& a, const Dims& b) {
   return out;
 }
 
-std::string elementwise(const Layer& layer, size_t first, size_t count) {
-  Dims out = layer.inputs[first].dimensions;
-  for (size_t i = first + 1; i < first + count; ++i) {
-    const auto both = broadcast(out, layer.inputs[i].dimensions);
-    if (!both) return "its inputs " + text(out) + " and " + text(layer.inputs[i].dimensions) + " cannot be broadcast";
-    out = *both;
-  }
-  return expect(layer, 0, out);
-}
-
 std::optional<int64_t> axis_in(int64_t axis, size_t rank) {
   const int64_t n = static_cast<int64_t>(rank);
   if (axis < -n || axis >= n) return std::nullopt;
   return axis < 0 ? axis + n : axis;
 }
+
+int64_t integer(const Layer& layer, std::string_view name) { return std::atoll(layer.value(name).c_str()); }
+
+namespace {
 
 int64_t total(const Dims& dims) {
   int64_t n = 1;
@@ -65,7 +55,8 @@ int64_t total(const Dims& dims) {
   return n;
 }
 
-// Strides, dilations and pads have one number for each axis of the window.
+}  // namespace
+
 std::string window(const Layer& layer, size_t axes) {
   for (const char* name : {"strides", "dilations", "pads_begin", "pads_end", "kernel"}) {
     if (!layer.operation->attribute(name)) continue;
@@ -92,6 +83,22 @@ int64_t slid(const Layer& layer, size_t i, int64_t size, int64_t kernel, int64_t
   return rounding == "ceil_torch" && (up - 1) * stride >= size + layer.list("pads_begin")[i] ? up - 1 : up;
 }
 
+namespace {
+
+// What an attribute auto_broadcast allows: anything that numpy does, equal shapes alone, or inputs that are spread over the first one's axes.
+std::string elementwise(const Layer& layer, size_t first, size_t count) {
+  const std::string rule = layer.value("auto_broadcast");
+  Dims out = layer.inputs[first].dimensions;
+  for (size_t i = first + 1; i < first + count; ++i) {
+    const Dims& other = layer.inputs[i].dimensions;
+    const auto both = broadcast(out, other);
+    if (!both || (rule == "none" && !fits(out, other)) || (rule == "pdpd" && !fits(*both, out)))
+      return "its inputs " + text(out) + " and " + text(other) + " cannot be broadcast";
+    out = *both;
+  }
+  return expect(layer, 0, out);
+}
+
 std::string convolution(const Layer& layer) {
   const bool grouped = layer.type == "GroupConvolution";
   const Dims &x = layer.inputs[0].dimensions, &w = layer.inputs[1].dimensions;
@@ -115,8 +122,9 @@ std::string transposed(const Layer& layer) {
   const int64_t channels = grouped ? w[0] * w[1] : w[0];
   if (x[1] >= 0 && channels >= 0 && x[1] != channels)
     return "the data has " + std::to_string(x[1]) + " channels and the filters take " + std::to_string(channels);
-  if (layer.inputs.size() > 2 || layer.value("auto_pad") != "explicit") return "";
   Dims out = {x[0], grouped ? w[0] * w[2] : w[1]}, more = layer.list("output_padding");
+  if (layer.attribute("output_padding") && more.size() != x.size() - 2) return "the attribute output_padding has not one number for each axis";
+  if (layer.inputs.size() > 2 || layer.value("auto_pad") != "explicit") return "";
   more.resize(x.size() - 2, 0);
   for (size_t i = 0; i + 2 < x.size(); ++i)
     out.push_back(x[i + 2] < 0 || w[i + front] < 0 ? -1
@@ -134,7 +142,7 @@ std::string pool(const Layer& layer) {
     out.push_back(slid(layer, i, x[i + 2], layer.list("kernel")[i], layer.operation->attribute("dilations") ? layer.list("dilations")[i] : 1));
   for (size_t o = 0; o < layer.outputs.size(); ++o)
     if (const std::string wrong = expect(layer, o, out); !wrong.empty()) return wrong;
-  if (layer.operation->attribute("axis") && !axis_in(std::atoll(layer.value("axis").c_str()), x.size())) return "its axis is none of the data's";
+  if (layer.operation->attribute("axis") && !axis_in(integer(layer, "axis"), x.size())) return "its axis is none of the data's";
   return "";
 }
 
@@ -154,7 +162,7 @@ std::string matmul(const Layer& layer) {
 
 std::string concat(const Layer& layer) {
   Dims out = layer.inputs[0].dimensions;
-  const auto axis = axis_in(std::atoll(layer.value("axis").c_str()), out.size());
+  const auto axis = axis_in(integer(layer, "axis"), out.size());
   if (!axis) return "its axis is none of the data's";
   const size_t at = static_cast<size_t>(*axis);
   for (size_t i = 1; i < layer.inputs.size(); ++i) {
@@ -247,22 +255,17 @@ std::string squeeze(const Layer& layer) {
   return fits(rest, shorter) ? "" : "its input " + text(layer.inputs[0].dimensions) + " does not become " + text(layer.outputs[0].dimensions);
 }
 
-std::string gather(const Layer& layer) {
-  const Dims &x = layer.inputs[0].dimensions, &indices = layer.inputs[1].dimensions;
-  const auto axes = layer.constant(2);
-  if (!axes || axes->size() != 1 || layer.value("batch_dims") != "0") return "";
-  const auto axis = axis_in(axes->front(), x.size());
-  if (!axis) return "its axis is none of the data's";
-  Dims out = x;
-  out.erase(out.begin() + *axis);
-  out.insert(out.begin() + *axis, indices.begin(), indices.end());
-  return expect(layer, 0, out);
-}
-
 std::string reduce(const Layer& layer) {
   const Dims& x = layer.inputs[0].dimensions;
   const auto axes = layer.constant(1);
-  if (!axes) return "";
+  if (!axes) {
+    // As many axes go as are named.
+    const Dims& named = layer.inputs[1].dimensions;
+    const int64_t count = layer.value("keep_dims") == "true" ? 0 : named.empty() ? 1 : named.size() == 1 ? named[0] : -1;
+    const size_t rank = layer.outputs[0].dimensions.size();
+    return count < 0 || static_cast<int64_t>(rank) + count == static_cast<int64_t>(x.size()) ? ""
+                                                                                             : "its output has " + std::to_string(rank) + " axes";
+  }
   std::vector<bool> reduced(x.size(), false);
   for (const int64_t a : *axes) {
     const auto axis = axis_in(a, x.size());
@@ -283,31 +286,48 @@ std::string interpolate(const Layer& layer) {
   for (const char* name : {"pads_begin", "pads_end"})
     if (const size_t n = layer.list(name).size(); n > 1 && n != x.size())
       return "the attribute " + std::string(name) + " has not one number for each axis";
-  if (!axes) return "";
-  Dims out = x;
-  for (const int64_t a : *axes) {
-    const auto axis = axis_in(a, x.size());
+  const bool by_sizes = layer.value("shape_calculation_mode") == "sizes";
+  if (layer.operation->opset >= 11 && layer.inputs[1].precision.starts_with("FP") == by_sizes)
+    return std::string("shape_calculation_mode says ") + (by_sizes ? "sizes" : "scales") + " and its input 1 is " + layer.inputs[1].precision;
+  if (!axes && layer.inputs.size() > axes_at) return "";
+  Dims out = x, named = axes.value_or(Dims());
+  for (size_t i = 0; i < x.size() && !axes; ++i) named.push_back(static_cast<int64_t>(i));
+  const auto begin = layer.list("pads_begin"), end = layer.list("pads_end");
+  const auto pad = [](const Dims& pads, size_t i) { return i < pads.size() ? pads[i] : 0; };
+  for (size_t i = 0; i < out.size(); ++i)
+    if (out[i] >= 0) out[i] += pad(begin, i) + pad(end, i);
+  const auto sizes = by_sizes ? layer.constant(1) : std::nullopt;
+  const auto scales = by_sizes ? std::nullopt : layer.reals(layer.operation->opset < 11 ? 2 : 1);
+  if ((sizes && sizes->size() != named.size()) || (scales && scales->size() != named.size())) return "it has not one size or scale for each axis";
+  for (size_t i = 0; i < named.size(); ++i) {
+    const auto axis = axis_in(named[i], x.size());
     if (!axis) return "an axis is none of the data's";
-    out[static_cast<size_t>(*axis)] = -1;
+    int64_t& d = out[static_cast<size_t>(*axis)];
+    if (sizes) {
+      d = (*sizes)[i];
+    } else if (scales && d >= 0) {
+      // Scales are rounded numbers: what they make may lie one above.
+      const double wide = std::floor(static_cast<double>(d) * static_cast<double>((*scales)[i]) + 1e-3);
+      d = wide < 0 || wide > 1e15 ? -1 : static_cast<int64_t>(wide);
+    } else {
+      d = -1;
+    }
   }
-  if (layer.value("shape_calculation_mode") == "sizes")
-    if (const auto sizes = layer.constant(1); sizes && sizes->size() == axes->size())
-      for (size_t i = 0; i < sizes->size(); ++i) out[static_cast<size_t>(*axis_in((*axes)[i], x.size()))] = (*sizes)[i];
   return expect(layer, 0, out);
 }
 
 std::string fake_quantize(const Layer& layer) {
-  if (std::atoll(layer.value("levels").c_str()) < 2) return "it has fewer than two levels";
+  const bool equal = layer.value("auto_broadcast") == "none";
   for (size_t i = 1; i < 5; ++i) {
     const auto both = broadcast(layer.inputs[0].dimensions, layer.inputs[i].dimensions);
-    if (!both || both->size() != layer.inputs[0].dimensions.size())
+    if (!both || both->size() != layer.inputs[0].dimensions.size() || (equal && !fits(layer.inputs[0].dimensions, layer.inputs[i].dimensions)))
       return "its bounds " + text(layer.inputs[i].dimensions) + " do not go with the data";
   }
   return expect(layer, 0, layer.inputs[0].dimensions);
 }
 
 std::string softmax(const Layer& layer) {
-  const int64_t axis = std::atoll(layer.value("axis").c_str());
+  const int64_t axis = integer(layer, "axis");
   if (!axis_in(axis, layer.inputs[0].dimensions.size()) || (axis < 0 && layer.type == "SoftMax" && layer.operation->opset < 8))
     return "its axis is none of the data's";
   return expect(layer, 0, layer.inputs[0].dimensions);
@@ -317,7 +337,7 @@ std::string shape_of(const Layer& layer) { return expect(layer, 0, {static_cast<
 
 std::string top_k(const Layer& layer) {
   Dims out = layer.inputs[0].dimensions;
-  const auto axis = axis_in(std::atoll(layer.value("axis").c_str()), out.size());
+  const auto axis = axis_in(integer(layer, "axis"), out.size());
   if (!axis) return "its axis is none of the data's";
   const auto k = layer.constant(1);
   out[static_cast<size_t>(*axis)] = k && k->size() == 1 ? k->front() : -1;
@@ -328,7 +348,9 @@ std::string top_k(const Layer& layer) {
 
 std::string broadcast_to(const Layer& layer) {
   const auto shape = layer.constant(1);
-  if (!shape || layer.value("mode") == "explicit") return "";
+  if (!shape) return "";
+  if (layer.value("mode") == "explicit")
+    return layer.inputs.size() == 3 ? expect(layer, 0, *shape) : "in the mode explicit it must have axes_mapping";
   const auto both = broadcast(layer.inputs[0].dimensions, *shape);
   if (!both) return text(layer.inputs[0].dimensions) + " cannot be broadcast to " + text(*shape);
   return expect(layer, 0, *both);
@@ -345,18 +367,13 @@ std::string pad(const Layer& layer) {
   return expect(layer, 0, out);
 }
 
-struct Rule {
-  std::string_view type;
-  std::string (*check)(const Layer&);
-};
-constexpr Rule rules[] = {
+constexpr ShapeCheck checks[] = {
     {"AvgPool", pool},
     {"Broadcast", broadcast_to},
     {"Concat", concat},
     {"Convolution", convolution},
     {"ConvolutionBackpropData", transposed},
     {"FakeQuantize", fake_quantize},
-    {"Gather", gather},
     {"GroupConvolution", convolution},
     {"GroupConvolutionBackpropData", transposed},
     {"Interpolate", interpolate},
@@ -387,8 +404,9 @@ constexpr Rule rules[] = {
 }  // namespace
 
 std::string check_shapes(const Layer& layer) {
-  for (const Rule& rule : rules)
-    if (rule.type == layer.type) return rule.check(layer);
+  for (const std::span<const ShapeCheck> family : {std::span<const ShapeCheck>(checks), movement_checks(), network_checks()})
+    for (const ShapeCheck& rule : family)
+      if (rule.type == layer.type) return rule.check(layer);
   if (layer.type == "Select") return elementwise(layer, 0, 3);
   if (layer.operation->shape == ShapeRule::broadcast) return elementwise(layer, 0, layer.inputs.size());
   if (layer.operation->shape == ShapeRule::same) return expect(layer, 0, layer.inputs[0].dimensions);

@@ -142,7 +142,12 @@ Wire product_along(Step& s, int64_t axis) {
 
 void cumulative_product(Step& s) {
   const int64_t rank = s.rank(0);
-  if (const auto axis = s.known_integers(1)) return s.out(0, product_along(s, s.axis(axis->front(), rank)));
+  if (rank == 0) s.refuse("its data has no axis");
+  if (const auto axis = s.known_integers(1)) {
+    const int64_t along = axis->size() == 1 ? s.axis(axis->front(), rank) : -1;
+    if (along < 0 || along >= rank) s.refuse("its axis is none of the data's");
+    return s.out(0, product_along(s, along));
+  }
   // The axis is computed: the products along each, of which one is taken.
   const Wire axis = s.convert(s.in(1), LATHE_INT64);
   const Wire counted = s.make("FloorMod", {axis, s.index(rank)}, {numpy});
