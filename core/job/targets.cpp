@@ -150,8 +150,12 @@ std::string resolve_precision(const std::string& kind, const DeviceSpec& device,
     if (wanted == "float" && (p == "float32" || p == "float16" || p == "bfloat16")) return p;
     if (lower(p) == wanted) return p;
   }
+  // Only what would be taken is proposed.
   std::vector<std::string> words = declared;
-  words.insert(words.end(), {"auto", "float", "quant"});
+  words.emplace_back("auto");
+  const bool quantises = std::find(declared.begin(), declared.end(), "int8") != declared.end();
+  if (quantises) words.emplace_back("quant");
+  if (declared.size() > (quantises ? 1u : 0u)) words.emplace_back("float");
   throw Error(Code::usage, "target " + target + " has no precision '" + kind + "'" + did_you_mean(kind, words), "it declares: " + join(declared));
 }
 

@@ -171,13 +171,15 @@ std::string step(const ToolPlan& plan, size_t index, size_t judge) {
   for (const std::string& argument : run.arguments) command += " " + word(argument);
   std::string text =
       "\nprintf '%s\\n' " + shell_quoted("== step " + number + " of " + std::to_string(plan.runs.size()) + "; its log is kept in " + log) + "\n";
-  if (!run.wanted_files.empty()) {
+  if (!run.wanted_files.empty() || !run.log_files.empty()) {
     text += "rm -f --";
-    for (const std::string& file : run.wanted_files) text += " " + word(file);
+    for (const auto* files : {&run.wanted_files, &run.log_files})
+      for (const std::string& file : *files) text += " " + word(file);
     text += "\n";
   }
-  text +=
-      "set +e\n" + command + " </dev/null 2>&1 | tee " + log + "\ncode=${PIPESTATUS[0]}\nset -e\njudge_" + std::to_string(judge) + " " + log + "\n";
+  text += "set +e\n" + command + " </dev/null 2>&1 | tee " + log + "\ncode=${PIPESTATUS[0]}\nset -e\n";
+  for (const std::string& file : run.log_files) text += "[ ! -s " + word(file) + " ] || cat -- " + word(file) + " >>" + log + "\n";
+  text += "judge_" + std::to_string(judge) + " " + log + "\n";
   text += "case $code in\n  ";
   for (size_t i = 0; i < run.good_exit_codes.size(); ++i) text += (i ? " | " : "") + std::to_string(run.good_exit_codes[i]);
   text += ") ;;\n  *) fail 1 " + shell_quoted(name + " failed with exit code ") + "\"$code\" " +

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <fstream>
+#include <iterator>
 #include <regex>
 
 #include "child.hpp"
@@ -184,6 +186,14 @@ FileState state_of(const std::string& path) {
   return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_size, status.st_ino};
 }
 
+// The end of a log: what decides stands there, and a log may be of any length.
+constexpr int64_t most_log_bytes = 4 << 20;
+std::string end_of_file(const std::string& path, int64_t size) {
+  std::ifstream file(path, std::ios::binary);
+  if (size > most_log_bytes) file.seekg(size - most_log_bytes);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 void remove_tree(const std::string& path) {
   if (DIR* folder = ::opendir(path.c_str())) {
     while (const dirent* entry = ::readdir(folder)) {
@@ -212,8 +222,9 @@ ScratchFolder::~ScratchFolder() { remove_tree(path_); }
 
 ToolOutcome run_tool(const Host& host, const Tool& tool, const ToolRun& run) {
   Log log(host, run);
-  std::vector<FileState> before;
+  std::vector<FileState> before, logs_before;
   for (const std::string& file : run.wanted_files) before.push_back(state_of(run.directory + "/" + file));
+  for (const std::string& file : run.log_files) logs_before.push_back(state_of(run.directory + "/" + file));
   const std::vector<std::string> command = command_line(tool, run);
   std::string shown;
   for (const std::string& word : command) shown += (shown.empty() ? "" : " ") + shell_quoted(word);
@@ -231,6 +242,7 @@ ToolOutcome run_tool(const Host& host, const Tool& tool, const ToolRun& run) {
     throw Failure(code, std::move(d));
   };
   int status = 0;
+  std::string printed;  // its last words, but for those in files
   {
     toolchain::Child child(command, run.directory, run.environment);
     LogLines lines;
@@ -268,6 +280,15 @@ ToolOutcome run_tool(const Host& host, const Tool& tool, const ToolRun& run) {
     }
     lines.finish(take);
     status = child.wait();
+    printed = log.last_words();
+    for (size_t i = 0; i < run.log_files.size(); ++i) {
+      const std::string path = run.directory + "/" + run.log_files[i];
+      const FileState after = state_of(path);
+      if (after.size <= 0 || after == logs_before[i]) continue;
+      host.log("== " + run.log_files[i]);
+      lines.add(end_of_file(path, after.size), take);
+      lines.finish(take);
+    }
   }
   outcome.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -277,7 +298,7 @@ ToolOutcome run_tool(const Host& host, const Tool& tool, const ToolRun& run) {
   // What the log says tells more than the exit code, and is believed over an exit code of success.
   if (const Failure* known = log.failure()) throw *known;
   Diagnostic d;
-  d.found = log.last_words();
+  d.found = printed.empty() ? log.last_words() : printed;
   if (WIFSIGNALED(status)) {
     d.text = tool.name + " was ended by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
     d.hint = WTERMSIG(status) == SIGKILL ? "the machine may have run out of memory" : "this is a defect of the tool";

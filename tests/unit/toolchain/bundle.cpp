@@ -37,6 +37,7 @@ ToolPlan two_steps() {
   parse.wanted_files = {"model.parsed"}, parse.inputs = {"it's a model.onnx"}, parse.environment = {"ACME_MODE=a b"};
   compile = parse;
   compile.arguments = {"compile", "model.parsed"}, compile.inputs = {}, compile.wanted_files = {"model.bin"}, compile.success_pattern = "All done";
+  compile.log_files = {"own.log"};
   plan.runs = {parse, compile};
   plan.located_files = {{"list.txt", "@FOLDER@/a.jpg\n@FOLDER@/b.jpg\n"}};
   return plan;
@@ -86,16 +87,18 @@ TEST_CASE("a plan comes to the same end here and as run.sh") {
     int code;
     const char* said;
   };
-  const Case cases[] = {{"success", acme_script("echo WARN: Exp moved"), 0, ""},
-                        {"failure behind an exit code of success", acme_script("printf '\\033[31mERR_42 in /a/Conv\\033[0m\\n'"), 3,
-                         "the tool does not take /a/Conv (42)"},
-                        {"a progress bar's last line", acme_script("printf '10%%\\rERR_7 in x\\r100%%\\n'"), 3, "the tool does not take x (7)"},
-                        {"exit code", acme_script("exit 5"), 1, "failed with exit code 5"},
-                        {"silence", acme_script("cp model.parsed model.bin; exit 0"), 1, "never said so"},
-                        {"nothing written", acme_script("echo All done; exit 0"), 1, "did not write"},
-                        {"too new", acme_script("", "5.0"), 3, "has a version that does not serve here"},
-                        {"too old", acme_script("", "3.9"), 3, "has a version that does not serve here"},
-                        {"no version", "echo hello", 3, "does not tell its version"}};
+  const Case cases[] = {
+      {"success", acme_script("echo WARN: Exp moved"), 0, ""},
+      {"failure behind an exit code of success", acme_script("printf '\\033[31mERR_42 in /a/Conv\\033[0m\\n'"), 3,
+       "the tool does not take /a/Conv (42)"},
+      {"a progress bar's last line", acme_script("printf '10%%\\rERR_7 in x\\r100%%\\n'"), 3, "the tool does not take x (7)"},
+      {"a failure that it writes into a file of its own", acme_script("echo start; echo ERR_9 in y > own.log"), 3, "the tool does not take y (9)"},
+      {"exit code", acme_script("exit 5"), 1, "failed with exit code 5"},
+      {"silence", acme_script("cp model.parsed model.bin; exit 0"), 1, "never said so"},
+      {"nothing written", acme_script("echo All done; exit 0"), 1, "did not write"},
+      {"too new", acme_script("", "5.0"), 3, "has a version that does not serve here"},
+      {"too old", acme_script("", "3.9"), 3, "has a version that does not serve here"},
+      {"no version", "echo hello", 3, "does not tell its version"}};
   for (const Case& c : cases) {
     const std::string what = c.what;
     CAPTURE(what);
@@ -108,6 +111,7 @@ TEST_CASE("a plan comes to the same end here and as run.sh") {
       const std::string folder = work.path + (script ? "/a & b's" : "/c d");
       std::filesystem::create_directory(folder);
       std::ofstream(folder + "/it's a model.onnx") << "graph\n";
+      std::ofstream(folder + "/own.log") << "ERR_9 in an earlier run\n";  // and not in this one's log
       const Ended ended = script ? run_as_script(plan, folder) : run_here(plan, folder);
       CAPTURE(script);
       CAPTURE(ended.said);

@@ -126,6 +126,9 @@ struct ToolRun {
   std::chrono::milliseconds patience{10000};  // how long a question on the terminal ("[y/n]") may stand unanswered
   const char* program = nullptr;              // another program that comes with the tool ("python3"): beside it, else in PATH
   std::vector<std::string> inputs = {};       // files of `directory` that the outcome depends on, for ToolPlan::resume (bundle.hpp)
+  // Files of `directory` that it writes a log into: read when it has ended, behind what it printed, and judged like that. What they say again is
+  // heard once.
+  std::vector<std::string> log_files = {};
 };
 
 struct ToolOutcome {
