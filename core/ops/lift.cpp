@@ -4,6 +4,7 @@
 // others, when inference can tell it. Sources: ONNX, Changelog.md.
 #include "core/ops/lift.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "core/ops/node_inference.hpp"
@@ -182,8 +183,10 @@ void lift_batch_normalization(const Place& p) {
   node.outputs.resize(1);
 }
 
-// Opset 10 left the coordinates open; ONNX Runtime's way is the usual one: no half-pixel shift, and rounding towards the coarser grid.
+// Opset 10 left the coordinates open; ONNX Runtime's way is the usual one: no half-pixel shift, and rounding towards the coarser grid, which for
+// nearest neighbours is up on axes that shrink and down on those that grow. Where both may stand, one step shrinks and a second one grows.
 void lift_resize(const Place& p) {
+  const bool may_shrink = p.node().op_type == "Resize";
   Node& node = p.node();
   node.op_type = "Resize";
   if (node.has("scales")) {
@@ -197,12 +200,25 @@ void lift_resize(const Place& p) {
   if (!p.has_input(1)) fail(p.node(), "the scales are missing");
   const ValueId scales = p.node().inputs[1];
   p.node().inputs = {p.node().inputs[0], none, scales};
-  bool shrinks = false;
-  if (const Tensor* constant = p.graph.constant(scales); constant && constant->type == DataType::float32)
-    for (const float scale : constant->as<float>()) shrinks = shrinks || scale < 1;
+  const bool nearest = p.node().text("mode", "nearest") == "nearest";
   p.node().attributes["coordinate_transformation_mode"].value = std::string("asymmetric");
-  p.node().attributes["nearest_mode"].value = std::string(shrinks ? "ceil" : "floor");
   if (p.node().text("mode", "nearest") == "bilinear") p.node().attributes["mode"].value = std::string("linear");
+  if (!nearest) return;
+  bool shrinks = may_shrink, grows = true;
+  if (const Tensor* constant = p.graph.constant(scales); constant && constant->type == DataType::float32) {
+    const auto all = constant->as<float>();
+    shrinks = std::any_of(all.begin(), all.end(), [](float scale) { return scale < 1; });
+    grows = std::any_of(all.begin(), all.end(), [](float scale) { return scale > 1; });
+  }
+  if (shrinks && grows) {
+    const float one = 1;
+    const ValueId ones = p.constant("one", Tensor::of<float>(DataType::float32, {}, {&one, 1}));
+    const ValueId small = p.make("Resize", {p.node().inputs[0], none, p.make("Min", {scales, ones})},
+                                 {{"coordinate_transformation_mode", {std::string("asymmetric")}}, {"nearest_mode", {std::string("ceil")}}});
+    const ValueId growth = p.make("Max", {scales, ones});
+    p.node().inputs = {small, none, growth};
+  }
+  p.node().attributes["nearest_mode"].value = std::string(shrinks && !grows ? "ceil" : "floor");
 }
 
 void lift_resize_coordinates(const Place& p) {
@@ -264,6 +280,8 @@ void lift_softmax(const Place& p) {
     if (first == rank - 1) return;
     if (first < 0 || first > rank)
       fail(p.node(), "axis lies outside the tensor's rank", std::to_string(-rank) + " to " + std::to_string(rank), std::to_string(axis));
+    // Without elements every axis will do, and Reshape could not bring the shape back: a 0 means another thing to it.
+    if (std::any_of(shape->begin(), shape->end(), [](const Dimension& d) { return d.value == 0; })) return;
     // One line runs along the only axis that is longer than 1.
     int64_t longest = first, longer = 0;
     for (int64_t i = first; i < rank; ++i)
@@ -325,6 +343,8 @@ class Lifter {
   Lifter(int64_t opset) : opset_(opset) {}
 
   void lift(Graph& graph) {
+    constants_to_values(graph);  // first: rules look at what is constant
+    compact(graph);
     bodies(graph);
     apply(graph, lift::early_rules());
     apply(graph, rules);
@@ -342,7 +362,6 @@ class Lifter {
         if (!graph.value(id).type.shape) graph.value(id).type = known.value(id).type;
     }
     apply(graph, ranked_rules);
-    constants_to_values(graph);
     compact(graph);
   }
 

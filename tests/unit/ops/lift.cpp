@@ -25,6 +25,16 @@ TEST_CASE("renamed operators") {
   check_floats(result(old(7, "g () => (y) <float[1,1,1,2] x = {1, 2}> { y = Upsample<scales = [1.0, 1.0, 1.0, 2.0], mode = \"linear\">(x) }")),
                {1, 1.5f, 2, 2});
   check_floats(result(old(10, "g () => (y) <float[1,1,1,4] x = {1, 2, 3, 4}, float[4] s = {1, 1, 1, 0.5}> { y = Resize(x, s) }")), {1, 3});
+  // One axis shrinks, by rounding places up, the other grows, by rounding them down (ONNX Runtime 1.30's numbers); scales of a Constant, and
+  // computed.
+  const std::string both = "y = Resize(x, s) }";
+  const std::string x = "g () => (y) <float[1,1,3,2] x = {1, 2, 3, 4, 5, 6}";
+  const std::vector<float> mixed = {1, 1, 1, 2, 2, 5, 5, 5, 6, 6};
+  check_floats(result(old(10, x + ", float[4] s = {1, 1, 0.67, 2.5}> { " + both)), mixed);
+  check_floats(result(old(10, x + "> { s = Constant<value = float[4] {1, 1, 0.67, 2.5}>() " + both)), mixed);
+  check_floats(result(old(10, x + ", double[4] d = {1, 1, 0.67, 2.5}> { s = Cast<to = 1>(d) " + both)), mixed);
+  check_floats(result(old(10, "g () => (y) <float[1,1,1,4] x = {1, 2, 3, 4}> { s = Constant<value = float[4] {1, 1, 1, 0.75}>() " + both)),
+               {1, 3, 4});
   // The rows of ONNX's own test of these coordinates: places 2/3, 2 and 10/3, rounded to the nearest, and rounded down.
   const std::string rows =
       "g () => (y) <float[1,1,4,1] x = {1, 2, 3, 4}, float[4] s = {1, 1, 0.75, 1}> { y = Resize<coordinate_transformation_mode = "
@@ -39,6 +49,8 @@ TEST_CASE("softmax over everything from the axis on") {
   check_floats(result(old(11, "g () => (y) <float[1,2,2] x = {5, 5, 5, 5}> { y = Softmax(x) }")), {0.25f, 0.25f, 0.25f, 0.25f});
   check_floats(result(old(11, "g () => (y) <float[1,2,2] x = {5, 5, 5, 5}> { y = Softmax<axis = 2>(x) }")), {0.5f, 0.5f, 0.5f, 0.5f});
   check_floats(result(old(13, "g () => (y) <float[1,2,2] x = {5, 5, 5, 5}> { y = Softmax<axis = 1>(x) }")), {0.5f, 0.5f, 0.5f, 0.5f});
+  CHECK(inferred(old(11, "g (float[2,3,0] x) => (y) { y = Softmax(x) }")) == "float[2,3,0]");
+  result(old(11, "g () => (y) <float[2,3,0] x = {}> { y = Hardmax(x) }"));
   // Only one of the axes is longer than 1: no detour over a matrix.
   Graph graph = parse_text(old(9, "g (float[1,8,1,1] x) => (y) { y = Softmax(x) }"));
   lift_to_canonical(graph);
