@@ -7,6 +7,7 @@
 #include <lathe/calibration_files.hpp>
 #include <lathe/mapped_file.hpp>
 #include <lathe/models.hpp>
+#include <map>
 
 #include "rules.hpp"
 
@@ -101,9 +102,18 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   const std::vector<std::string> reasons = sdk::objections(rules(device_, quantised_), graph);
+  std::map<std::string, std::vector<std::string>> slow;  // why, and what
   for (const sdk::NodeView node : graph.nodes()) {
     const std::string& reason = reasons[node.index()];
     reason.empty() ? verdicts.take(node) : verdicts.refuse(node, reason);
+    if (!reason.empty()) continue;
+    if (const std::string why = on_processor(device_, graph, node); !why.empty()) slow[why].emplace_back(node.name());
+  }
+  for (const auto& [why, nodes] : slow) {
+    std::string list;
+    for (size_t i = 0; i < nodes.size() && i < 4; ++i) list += (i ? ", '" : "'") + nodes[i] + "'";
+    if (nodes.size() > 4) list += " and " + std::to_string(nodes.size() - 4) + " more";
+    host_.warn(why + ", so these run on the board's processor: " + list);
   }
 }
 
@@ -160,6 +170,8 @@ sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& f
   if (quantised_) {
     host_.progress("writing calibration data", 0);
     samples = write_calibration(graph, folder, expected.inputs.size());
+    if (algorithm_ == "mmse" && samples.size() > 50)
+      host_.warn("the algorithm mmse is slow: 20 to 50 pictures serve it, and there are " + std::to_string(samples.size()));
   }
   write_text(folder + "/" + order_file, order_text(order));
   write_text(folder + "/" + program_file, read_text(host_.plugin_directory() + "/rknn/" + program_file));

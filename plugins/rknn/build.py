@@ -35,7 +35,8 @@ def check_python():
         def version(name):
             return get_distribution(name).version
     # (lowest, highest) of what the toolkit is known to work with. Beyond it, it may still.
-    for name, lowest, highest in (('numpy', None, (1, 26, 4)), ('protobuf', (4, 21, 6), (4, 25, 4)), ('onnx', (1, 16, 1), (1, 18, 99))):
+    for name, lowest, highest in (('numpy', None, (1, 26, 4)), ('protobuf', (4, 21, 6), (4, 25, 4)), ('onnx', (1, 16, 1), (1, 18, 99)),
+                                  ('torch', None, (2, 4, 0))):
         try:
             found = version(name)
         except Exception:
@@ -54,6 +55,17 @@ def check_calibration(path):
         for name in line.split(' '):
             if not os.path.isabs(name) or not os.path.isfile(name):
                 fail('the calibration file %r of %s is not there (is there a blank in the path of %s?)' % (name, path, folder))
+
+
+def check_record(path):
+    """The toolkit's own record: an error in it is one, whatever the steps returned."""
+    try:
+        with open(path, errors='replace') as f:
+            errors = [line.strip() for line in f if line.startswith('E ') and 'rknn-toolkit2 version' not in line]
+    except OSError:
+        return
+    if errors:
+        fail('rknn-toolkit2 reports an error: ' + errors[-1][2:])
 
 
 def step(name, function):
@@ -83,6 +95,7 @@ def main():
         step('build', lambda: toolkit.build(do_quantization=False))
     step('export_rknn', lambda: toolkit.export_rknn(order['artifact']))
     toolkit.release()
+    check_record('toolkit.log')
     print('lathe: done', flush=True)
 
 

@@ -141,8 +141,11 @@ std::string softmax_3588(const GraphView& graph, const NodeView& node) {
   return single(graph, node);
 }
 std::string float_only(const GraphView&, const NodeView&) { return "it is computed in float16 alone: --precision float16, or on the host"; }
-std::string quantised_already(const GraphView&, const NodeView&) {
-  return "the model is quantised already; rknn-toolkit2 quantises by itself and is given the model in floating point";
+
+// Not left to the host: between its quantisations only scraps of such a model would run on the NPU.
+std::string quantised_already(const GraphView&, const NodeView& node) {
+  node.fail("the model is quantised already, and rknn-toolkit2 quantises by itself",
+            "give the model in floating point, with --precision int8 and --calibration");
 }
 
 sdk::OperatorRules make(std::string_view device, bool quantised) {
@@ -176,6 +179,7 @@ sdk::OperatorRules make(std::string_view device, bool quantised) {
            {"LayerNormalization", {}, {}, {}, fractions},
            {"LeakyRelu"},
            {"Log"},
+           {"LogSoftmax", {}, {}, {}, softmax},
            {"MatMul", {}, {}, {}, product},
            {"Max"},
            {"MaxPool", pooling, {}, {}, pool},
@@ -211,6 +215,17 @@ sdk::OperatorRules make(std::string_view device, bool quantised) {
 }
 
 }  // namespace
+
+std::string on_processor(std::string_view device, const GraphView& graph, const NodeView& node) {
+  if (device != "RK3588" && (node.is("Softmax") || node.is("LogSoftmax"))) return "the NPU of " + std::string(device) + " has no softmax";
+  if (device != "RK3588" && node.is("Transpose")) return "the NPU of " + std::string(device) + " has few transpositions";
+  if (node.is("GlobalAveragePool") || node.is("GlobalMaxPool")) {
+    const std::vector<int64_t> shape = graph.value(node.input(0)).shape();
+    for (size_t axis = 2; axis < shape.size(); ++axis)
+      if (shape[axis] > 7) return "the NPU pools whole pictures up to 7x7";
+  }
+  return {};
+}
 
 const sdk::OperatorRules& rules(std::string_view device, bool quantised) {
   // RK3566 and RK3568 have the same NPU.

@@ -22,6 +22,11 @@ const std::vector<sdk::KnownMessage>& messages() {
        "hand the model over at an older one: --option opset=12"},
       {"opset[^0-9]*([0-9]+)[^0-9]*(not support|unsupport)", LATHE_UNSUPPORTED, "this release of rknn-toolkit2 does not take models of opset $1",
        "hand the model over at an older one: --option opset=12"},
+      {"official support for domain ai.onnx is till opset ([0-9]+)", LATHE_UNSUPPORTED,
+       "the onnxruntime beside rknn-toolkit2 takes models up to opset $1", "hand the model over at an older one: --option opset=12"},
+      {"no attribute 'mapping'", LATHE_UNSUPPORTED, "the package onnx beside rknn-toolkit2 is too new for it",
+       "onnx 1.16.1 to 1.18 serve: pip install 'onnx<1.19' in its environment"},
+      {"no valid data in the dataset", LATHE_FAILED, "rknn-toolkit2 finds none of the calibration data", "look at the calibration data"},
       {"Unsupport file[: ]*(.*)", LATHE_FAILED, "rknn-toolkit2 cannot read a calibration file: $1", "look at the calibration data"},
       {"^[WE] .*(dataset|calibration|image|file).*(ignore|skip)", LATHE_FAILED,
        "rknn-toolkit2 left calibration data out: it would quantise with less than it was given", "look at the calibration data"},
@@ -33,9 +38,15 @@ const std::vector<sdk::KnownMessage>& messages() {
       {"([Ss]ubmit.*failed|failed to submit.*)", LATHE_FAILED, "the NPU refused a job: $1", ""},
       {"will fallback to CPU", LATHE_OK, "a layer is too large for the NPU and runs on the board's processor", "the log names it"},
       {"^lathe: beside: (.*)", LATHE_OK, "rknn-toolkit2 is not known to work with $1",
-       "numpy to 1.26.4, protobuf 4.21.6 to 4.25.4 and onnx 1.16.1 to 1.18 are known to serve"},
-      // The toolkit's own error comes before the return code that follows from it.
-      {"^E [^:]*: *(.*)", LATHE_FAILED, "rknn-toolkit2 reports an error: $1", "'--log-level debug' shows all it printed"},
+       "numpy to 1.26.4, protobuf 4.21.6 to 4.25.4, onnx 1.16.1 to 1.18 and torch to 2.4.0 are known to serve"},
+      // The toolkit's own error comes before the return code that follows from it. Its banner, the heads of tracebacks and "Catch exception when ..."
+      // are printed as errors too, and say nothing: what follows them does.
+      {"^E [A-Za-z_]+: *(([^TFC ]|T[^r]|F[^i]|C[^a]|Ca[^t]).*)", LATHE_FAILED, "rknn-toolkit2 reports an error: $1",
+       "'--log-level debug' shows all it printed"},
+      {"\\[ONNXRuntimeError\\] : [0-9]+ : [A-Z_]+ : (.*)", LATHE_FAILED, "the onnxruntime beside rknn-toolkit2 fails: $1",
+       "'--log-level debug' shows all it printed"},
+      {"^lathe: failed: (rknn-toolkit2 (runs in Python|cannot be loaded).*)", LATHE_UNSUPPORTED, "$1",
+       "a virtual environment of its own: --option environment=FOLDER"},
       {"^lathe: failed: (.*)", LATHE_FAILED, "$1", "'--log-level debug' shows all it printed"},
       {"^([A-Za-z.]*(Error|Exception)): *(.*)", LATHE_FAILED, "rknn-toolkit2 broke off with $1: $3", "'--log-level debug' shows all it printed"},
       {"^Killed$", LATHE_BUDGET, "rknn-toolkit2 was killed, mostly because memory ran out", "a machine with more memory"}};
@@ -46,6 +57,7 @@ const std::vector<sdk::Milestone>& milestones() {
   static const std::vector<sdk::Milestone>& all = *new std::vector<sdk::Milestone>{{"^lathe: step config", "configuring", 0.02},
                                                                                    {"^lathe: step load_onnx", "loading the model", 0.05},
                                                                                    {"^lathe: step build", "building", 0.2},
+                                                                                   {"GraphPreparing.* ([0-9]+)%", "preparing the graph, $1 %", 0.3},
                                                                                    {"Quantizating.* ([0-9]+)%", "quantising, $1 %", 0.5},
                                                                                    {"rknn building done|rknn buiding done", "built", 0.9},
                                                                                    {"^lathe: step export_rknn", "exporting", 0.95},
@@ -135,7 +147,7 @@ sdk::ToolPlan plan(const std::string& device, const std::vector<std::vector<std:
     for (const std::vector<std::string>& sample : samples) {
       std::string line;
       for (const std::string& file : sample) line += (line.empty() ? "" : " ") + std::string(sdk::folder_mark) + "/" + file;
-      list += line + "\n";
+      list += (list.empty() ? "" : "\n") + line;  // no line break at the end: the toolkit counts what is behind it as a blank line
     }
     plan.located_files.push_back({dataset_file, list});
   }
@@ -147,6 +159,7 @@ sdk::ToolPlan plan(const std::string& device, const std::vector<std::vector<std:
   run.inputs = {program_file, order_file, model_file};
   if (!samples.empty()) run.inputs.push_back(dataset_file);
   run.wanted_files = {artifact_file};
+  run.log_files = {"toolkit.log"};  // the one full record
   plan.runs.push_back(std::move(run));
   return plan;
 }

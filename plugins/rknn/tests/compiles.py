@@ -126,6 +126,11 @@ def behaviours(bench):
                                    ('failure-operator', 3, ['Scan']),
                                    ('failure-export', 1, ['export_rknn returned -1']),
                                    ('exit0-failure', 1, ['reports an error', 'Catch exception']),
+                                   ('record-alone', 3, ['too large for the NPU']),
+                                   ('no-data', 1, ['none of the calibration data']),
+                                   ('long-traceback', 1, ['IndexError', 'list index out of range']),
+                                   ('old-onnxruntime', 3, ['takes models up to opset 15', 'opset=12']),
+                                   ('new-onnx', 3, ['too new', 'onnx<1.19']),
                                    ('traceback', 1, ['ValueError', 'too many values']),
                                    ('prompt', 1, ['asks a question', '[y/n]']),
                                    ('crash', 1, ['signal 6']),
@@ -166,6 +171,11 @@ def behaviours(bench):
             bench.check('brought back', bench.run('package', os.path.join(folder, 'model.rknn'), '--from', model, '--target', 'rknn:rk3588', '--precision', 'int8', '-o', brought), 0, 'tiny')
             bench.check('brought back, verified', bench.run('zoo', brought, 'verify'), 0, 'sound')
             bench.check('for another chip', bench.run('package', os.path.join(folder, 'model.rknn'), '--from', model, '--target', 'rknn:rk3566', '--precision', 'int8', '-o', brought), 1)
+    qdq = os.path.join(bench.given.shared, 'models/onnx/yolov8n_int8_qdq.onnx')
+    if os.path.exists(qdq):
+        bench.check('a quantised model', bench.compile(qdq), 3, 'quantised already', '--calibration')
+    bench.check('the processor is named', bench.run('check', os.path.join(bench.given.shared, 'models/pt/custom_yolov8n-cls_leaf_best.pt'), '--target', 'rknn:rk3566',
+                                                    '--width', '320', '--height', '320'), 0, "run on the board's processor")
     bench.check('lathe check', bench.run('check', model, '--target', 'rknn:rk3566'), 0, 'can be compiled')
 
 

@@ -97,7 +97,7 @@ TEST_CASE("what is beyond the NPU's limits is refused with the limit") {
 TEST_CASE("what the toolkit's list does not have is refused") {
   for (const char* op : {"TopK", "NonMaxSuppression", "Einsum", "GridSample", "Round", "ReduceL2", "Trilu"})
     CHECK(has(against(plain(op)), "the NPU has no"));
-  CHECK(has(against(plain("QuantizeLinear")), "quantised already"));
+  CHECK_THROWS_WITH(against(plain("QuantizeLinear")), "the model is quantised already, and rknn-toolkit2 quantises by itself");
 }
 
 TEST_CASE("what depends on the chip and on the precision") {
@@ -107,6 +107,24 @@ TEST_CASE("what depends on the chip and on the precision") {
   const Make division = [](auto& g, uint32_t x, uint32_t y) { g.add_node("Div", {x, x}, {y}); };
   CHECK(against(division).empty());
   CHECK(has(against(division, {1, 8, 16, 16}, "RK3588", true), "float16"));
+}
+
+TEST_CASE("what is taken and yet runs on the board's processor") {
+  const auto processor = [](const Make& make, sdk::Shape in, const char* device) {
+    sdk::GraphBuilder graph;
+    const uint32_t input = graph.add_input("images", LATHE_FLOAT32, in), output = graph.add_value("y", LATHE_FLOAT32, in);
+    make(graph, input, output);
+    graph.add_output(output);
+    const sdk::GraphView view(&graph.layout());
+    return on_processor(device, view, view.node(0));
+  };
+  CHECK(has(processor(softmax(1), {1, 8, 16, 16}, "RK3566"), "no softmax"));
+  CHECK(processor(softmax(1), {1, 8, 16, 16}, "RK3588").empty());
+  CHECK(has(processor(plain("Transpose"), {1, 8, 16, 16}, "RK3568"), "few transpositions"));
+  CHECK(processor(plain("Transpose"), {1, 8, 16, 16}, "RK3588").empty());
+  CHECK(has(processor(plain("GlobalAveragePool"), {1, 8, 7, 8}, "RK3588"), "up to 7x7"));
+  CHECK(processor(plain("GlobalAveragePool"), {1, 8, 7, 7}, "RK3566").empty());
+  CHECK(processor(plain("Relu"), {1, 8, 16, 16}, "RK3566").empty());
 }
 
 TEST_CASE("what the toolkit is told") {
@@ -124,7 +142,7 @@ TEST_CASE("what the toolkit is told") {
   CHECK(text["dataset"] == "dataset.txt");
   const sdk::ToolPlan steps = plan("RK3566", {{"calibration/000000.png"}, {"calibration/000001.png"}});
   REQUIRE(steps.located_files.size() == 1);
-  CHECK(steps.located_files[0].text == "@FOLDER@/calibration/000000.png\n@FOLDER@/calibration/000001.png\n");
+  CHECK(steps.located_files[0].text == "@FOLDER@/calibration/000000.png\n@FOLDER@/calibration/000001.png");
   CHECK(steps.target == "rknn:rk3566");
   CHECK_FALSE(sdk::run_script(steps).empty());  // every pattern means the same to a shell
 }

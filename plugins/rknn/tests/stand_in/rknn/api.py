@@ -18,14 +18,23 @@ KNOWN = {'mean_values', 'std_values', 'target_platform', 'quantized_dtype', 'qua
          'quant_img_RGB2BGR', 'custom_string'}  # [read] those of config's parameters that are used here
 
 
-def say(text):
-    print(text, flush=True)
+RECORD = None
+
+
+def say(text, printed=True):
+    """[read] everything is in the verbose file; [inferred] a line may be there alone"""
+    if printed:
+        print(text, flush=True)
+    with open(RECORD, 'a') as f:
+        f.write(text + '\n')
 
 
 class RKNN:
     def __init__(self, verbose=False, verbose_file=None):
         if not verbose or not verbose_file:
             raise ValueError('stand-in: a verbose file is the only full record')  # [read]
+        global RECORD
+        RECORD = verbose_file
         say('I rknn-toolkit2 version: 2.3.2')  # [read] a banner on first use
         self.dataset = None
 
@@ -101,15 +110,39 @@ class RKNN:
                     if BEHAVIOUR == 'failure-dataset' or not self.read_sample(path, shape):  # [read] 201, rockchip-linux 347
                         say('E build: Unsupport file %s' % path)
                         return -1
+            if '' in lines:  # [read] rknn-toolkit 331: counted, and called ignored
+                say('W %d blank line(s) in dataset file. Ignored!!!' % lines.count(''))
+                raise ValueError('stand-in: a blank line is no sample')
             self.dataset = len(lines)
         if BEHAVIOUR == 'ignored':  # [read] rknn-toolkit 331: missing files are only reported
-            say('W build: The file of dataset line 3 is not found, ignore it!')
+            say('W Can not find file: egg_1.jpg. This line will be ignored!')
         if BEHAVIOUR == 'fallback':  # [read] list of operators: too large layers
             say('W RKNN: [conv:3] will fallback to CPU, because input shape has exceeded the max limit')
         if BEHAVIOUR == 'failure-regtask':  # [read] 490, 163: in the log alone, and the board fails later
             say('E RKNN: [12:00:00] REGTASK: The bit width of field value exceeds the limit, target: v2, offset: 0x1018')
         if BEHAVIOUR == 'failure-operator':  # [read] 482, 145
             say('E RKNN: unsupport cpu op: Scan')
+            return -1
+        if BEHAVIOUR == 'record-alone':  # [read] the verbose file is the only full record; [inferred] a line that is not printed
+            say('E RKNN: [12:00:00] REGTASK: The bit width of field value exceeds the limit, target: v2, offset: 0x1018', printed=False)
+        if BEHAVIOUR == 'no-data':  # [read] rknn-toolkit 331
+            say('E There is no valid data in the dataset: /somewhere/dataset.txt. Please check it.')
+            return -1
+        if BEHAVIOUR == 'long-traceback':  # [read] model_zoo 207 and 406: the banner and the traceback's head are errors, too
+            say('I ===================== WARN(0) =====================')
+            say('E rknn-toolkit2 version: 2.3.2')
+            say('E build: Traceback (most recent call last):')
+            say('  File "rknn/api/rknn_log.py", line 344, in rknn.api.rknn_log.error_catch_decorator.error_catch_wrapper')
+            say('IndexError: list index out of range')
+            return -1
+        if BEHAVIOUR == 'old-onnxruntime':  # [read] model_zoo 406
+            say('E build: Traceback (most recent call last):')
+            say('onnxruntime.capi.onnxruntime_pybind11_state.Fail: [ONNXRuntimeError] : 1 : FAIL : Load model failed: Opset 19 is under development. '
+                'Current official support for domain ai.onnx is till opset 15.')
+            return -1
+        if BEHAVIOUR == 'new-onnx':  # [read] toolkit2 477
+            say('E build: Traceback (most recent call last):')
+            say("AttributeError: module 'onnx' has no attribute 'mapping'")
             return -1
         if BEHAVIOUR == 'exit0-failure':  # [inferred] an error in the log, success in the code
             say('E build: Catch exception when building RKNN model!')
