@@ -189,6 +189,8 @@ class Finder {
     const std::string_view op = node.op_type();
     if (!node.domain().empty() || node.inputs().size() == 0) return false;
     if (elementwise.count(op)) return broadcasts(node);
+    if (op == "MaxPool" && node.outputs().size() > 1 && node.output(1) != LATHE_NONE) return false;  // its indices count through the whole batch
+    if (op == "BatchNormalization" && node.integer("training_mode", 0) != 0) return false;           // its statistics are those of the batch
     if (batched.count(op)) return only_first(node);
     for (const Axis& a : along_axis)
       if (a.op_type == op) {

@@ -39,6 +39,37 @@ ValueId Lowering::value_read(TensorId t, std::vector<BufferId>& arguments) {
   return planned_value(t, arguments.back());
 }
 
+// A loop that takes no turn has no element to show the sizes of what it stacks: what is declared of the node's output tells them, where the body's
+// own outputs, whose values may have gone through sequences, do not.
+void Lowering::declare_elements(const Operation& o, Program& body) const {
+  const bool loop = o.action == Action::loop;
+  if (!loop && o.action != Action::scan) return;
+  const auto listed = [&](std::string_view name, size_t index, int64_t fallback) {
+    const auto found = std::find_if(o.attributes.begin(), o.attributes.end(), [&](const Generic::Attribute& a) { return a.name == name; });
+    return found != o.attributes.end() && index < found->ints.size() ? found->ints[index] : fallback;
+  };
+  const size_t condition = loop ? 1 : 0, others = loop ? 2 : static_cast<size_t>(listed("num_scan_inputs", 0, 0));
+  const size_t carried = o.node_inputs - std::min(others, o.node_inputs);
+  for (size_t i = carried; i < o.outputs.size() && condition + i < body.outputs.size(); ++i) {
+    if (o.outputs[i] == no_tensor || !tensor(o.outputs[i]).ranked) continue;
+    TensorInterface& element = body.outputs[condition + i];
+    Dimensions declared = tensor(o.outputs[i]).dimensions;
+    const auto rank = static_cast<int64_t>(declared.size());
+    int64_t axis = listed("scan_output_axes", i - carried, 0);
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank) continue;
+    declared.erase(declared.begin() + axis);
+    if (!element.ranked) {
+      element.ranked = true;
+      element.dimensions.assign(declared.size(), -1);
+      element.symbols.assign(declared.size(), {});
+    }
+    if (element.dimensions.size() != declared.size()) continue;
+    for (size_t d = 0; d < declared.size(); ++d)
+      if (element.dimensions[d] < 0 && declared[d] >= 0) element.dimensions[d] = declared[d];
+  }
+}
+
 void Lowering::dynamic(const Operation& o) {
   Dynamic kernel{o.action, o.domain, o.op_type};
   auto details = std::make_shared<DynamicDetails>();
@@ -57,8 +88,10 @@ void Lowering::dynamic(const Operation& o) {
     DynamicDetails::Body made;
     for (size_t i = 0; i < body.captures; ++i) made.captures.push_back(value_read(o.inputs[captured++], arguments));
     Network network = *body.network;
-    made.program = std::make_shared<Program>(plan_network(network, machine_, weights_));
-    arena = std::max(arena, made.program->arena_bytes);
+    Program program = plan_network(network, machine_, weights_);
+    declare_elements(o, program);
+    arena = std::max(arena, program.arena_bytes);
+    made.program = std::make_shared<Program>(std::move(program));
     details->bodies.push_back(std::move(made));
   }
   if (arena) {

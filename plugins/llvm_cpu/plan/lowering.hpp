@@ -154,6 +154,7 @@ class Lowering {
   ValueId planned_value(TensorId t, BufferId buffer);
   ValueId value_read(TensorId t, std::vector<BufferId>& arguments);
   void dynamic(const Operation& o);
+  void declare_elements(const Operation& o, Program& body) const;
 
   // A tuned kernel for some rows of an operation whose rows are counted by the run.
   void row_by_row(const Operation& o);

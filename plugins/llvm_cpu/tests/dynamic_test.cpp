@@ -232,6 +232,25 @@ TEST_CASE("Scan walks along an axis, backwards too") {
   CHECK(numbers(out[0].tensor) == std::vector<float>{s[0] + x[0] + x[1] + x[2], s[1] + x[3] + x[4] + x[5]});
 }
 
+TEST_CASE("a loop of no turns yields elements of the declared sizes, also where its body cannot tell them") {
+  Compiled c(R"(g (float[2, 3] x, int64 at, bool go) => (float[n, 2, 3] all, float[2, n] columns) <int64 once = {1}, int64[0] none_of_it = {}> {
+    two = SequenceConstruct(x, x)
+    e = SequenceAt(two, at)
+    last, all = Loop (once, go, e) <
+      body = b (int64 i, bool on, v) => (bool on2, w, each) {
+        on2 = Identity(on)
+        w = Neg(v)
+        each = Identity(v)
+      }>
+    columns = Scan <num_scan_inputs = 1, scan_output_axes = [1], body = s (int64 k) => (float[2] column) <float[2] column = {1, 2}> { u = Neg(k) }> (none_of_it)
+  })");
+  for (const bool go : {true, false}) {
+    const std::vector<Value> out = c.run(given(floats({2, 3}), ints({}, {0}), flag(go)));
+    CHECK(out[0].tensor.dimensions() == std::vector<int64_t>{go ? 1 : 0, 2, 3});
+    CHECK(out[1].tensor.dimensions() == std::vector<int64_t>{2, 0});
+  }
+}
+
 TEST_CASE("sequences are built, read and joined") {
   Compiled c(R"(g (float[n] a, float[m] b, int64 at) => (picked, joined, count, list) <int64 zero = {0}> {
     two = SequenceConstruct(a, b)
@@ -346,6 +365,14 @@ TEST_CASE("an open batch runs item by item with the kernels of fixed shapes") {
   REQUIRE(found != c.program.steps.end());
   CHECK(has_kernel<Convolution>(*found->dynamic->bodies.at(0).program));
   for (const int64_t n : {1, 3, 0}) c.compare(given(floats({n, 4, 6, 6}), floats({n, 2}, 2)));
+}
+
+TEST_CASE("what looks at a batch as a whole is not run item by item") {
+  Compiled c(R"(g (float[batch, 2, 9] x, float[2] one) => (y, at, z) {
+    y, at = MaxPool <kernel_shape = [2], strides = [3], ceil_mode = 1> (x)
+    z = BatchNormalization <training_mode = 1> (x, one, one, one, one)
+  })");
+  for (const int64_t n : {1, 3}) c.compare(given(floats({n, 2, 9}), floats({2}, 1)));
 }
 
 TEST_CASE("products and chains with open rows run tuned kernels for some rows at a time") {
