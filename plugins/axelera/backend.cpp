@@ -44,6 +44,29 @@ std::string obstacle(const sdk::GraphView& graph) {
   if ((shape[2] >= 0 && shape[2] < smallest_picture) || (shape[3] >= 0 && shape[3] < smallest_picture))
     return "axcompile fails on pictures smaller than 64x64, and this one is " + std::to_string(shape[3]) + "x" + std::to_string(shape[2]) +
            ": --shape, or --width and --height, make it larger";
+  const auto colours = [](int64_t channels) { return channels == 1 || channels == 3; };
+  if (!colours(shape[1]) && !colours(shape[3]))
+    return "axcompile calibrates with pictures, and '" + std::string(inputs[0].name()) + "' takes none: it has neither one channel nor three";
+  return {};
+}
+
+// The first node behind the input that is not taken, and why. Its part would begin at a tensor that no picture can be made into.
+std::string first_refusal(const sdk::GraphView& graph, const std::vector<std::string>& reasons) {
+  const std::vector<sdk::ValueView> inputs = inputs_of(graph);
+  for (const sdk::NodeView node : graph.nodes())
+    for (const uint32_t value : node.inputs())
+      for (const sdk::ValueView& input : inputs)
+        if (value != LATHE_NONE && graph.value(value).name() == input.name() && !reasons[node.index()].empty())
+          return "axcompile's part has to begin at the model's picture, and '" + std::string(node.name()) +
+                 "', which reads it, is not taken: " + reasons[node.index()];
+  return {};
+}
+
+// "axelera-devkit 1.6.0" among what check.py printed.
+std::string devkit_version(const sdk::ToolOutcome& checked) {
+  constexpr std::string_view begin = "axelera-devkit ";
+  for (const std::string& line : checked.last_lines)
+    if (line.substr(0, begin.size()) == begin) return sdk::ToolVersion::parse(line.substr(begin.size())).text();
   return {};
 }
 
@@ -89,6 +112,21 @@ std::vector<sdk::KnownMessage> axcompile_messages() {
   all.push_back({"^axcompile result: ([0-9]+ .axm files)", LATHE_FAILED, "axcompile left $1 instead of one", "report it with the log"});
   all.push_back({"^axcompile result: no (.*)", LATHE_FAILED, "axcompile succeeded and left no $1",
                  "newer versions of the SDK write a single file: --option result=axm"});
+  all.push_back({"^axelera-devkit: none", LATHE_OK,
+                 "the version of the Voyager SDK cannot be told: the Python beside axcompile has no axelera-devkit",
+                 "--option environment=FOLDER names the virtual environment that has both"});
+  all.push_back({"^axelera-devkit (.*): does not serve", LATHE_UNSUPPORTED, "axelera-devkit $1 does not serve here", "Voyager SDK 1.5 to 1.8 do"});
+  all.push_back({"^axelera-rt (.*): axelera-devkit is (.*)", LATHE_UNSUPPORTED,
+                 "axelera-rt $1 and axelera-devkit $2 are of different versions of the SDK",
+                 "install both of one version, in a virtual environment of their own"});
+  all.push_back({"^board (.*): axelera-devkit is (.*)", LATHE_UNSUPPORTED,
+                 "the board's runtime is of the Voyager SDK $1, and axelera-devkit $2 compiles for that of its own version",
+                 "compile with the SDK of the board, or update the board's runtime and driver"});
+  all.push_back({"^(python|torch) (.*): beside (axelera-devkit .*)", LATHE_OK, "$1 $2 is not among those that $3 is made for",
+                 "Python 3.10 to 3.13 (3.10 for SDK 1.5); torch 2.8 to 2.12 for SDK 1.8"});
+  all.push_back({"unrecognized arguments: (.+)", LATHE_UNSUPPORTED, "this version of axcompile does not know the arguments $1",
+                 "Voyager SDK 1.6 to 1.8 are known to serve"});
+  all.push_back({"^Killed$", LATHE_BUDGET, "axcompile was killed, mostly because memory ran out", "a machine with more memory"});
   all.push_back({"(No module named .*)", LATHE_UNSUPPORTED, "the Python that axcompile runs in is incomplete: $1",
                  "axelera-devkit wants a virtual environment of its own; name "
                  "it with --option environment=FOLDER"});
@@ -129,10 +167,10 @@ sdk::BackendInfo Backend::info() {
        "chooses."},
       {"sdk",
        LATHE_OPTION_CHOICE,
-       "1.6",
-       "Which version of the Voyager SDK it is: keys of its configuration were "
-       "renamed.",
-       {"1.5", "1.6"}},
+       "auto",
+       "Which version of the Voyager SDK it is, 1.6 standing for later ones: keys of its configuration were renamed. auto: asked of axelera-devkit.",
+       {"auto", "1.5", "1.6"}},
+      {"runtime-version", LATHE_OPTION_STRING, "", "Version of the Voyager SDK on the board: an SDK of another one is refused."},
       {"compiler", LATHE_OPTION_PATH, "", "axcompile, or the folder it lies in; looked for when empty."},
       {"environment", LATHE_OPTION_PATH, "", "The Python virtual environment that axelera-devkit is installed in."},
       {"container", LATHE_OPTION_STRING, "", "A container image that has axcompile."},
@@ -149,7 +187,12 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
   config_.tiling_depth = s.integer("tiling-depth");
   config_.resources = s.real("resources");
   config_.single_file = s.text("result") == "axm";
-  modern_ = s.text("sdk") != "1.5";
+  sdk_ = s.text("sdk"), board_ = s.text("runtime-version");
+  if (!board_.empty()) {
+    const std::string version = sdk::ToolVersion::parse(board_).text();
+    if (version.empty()) throw sdk::Failure(LATHE_USAGE, "runtime-version is a version like 1.6, not '" + board_ + "'");
+    board_ = version;
+  }
   if (config_.cores < 1 || config_.cores > 4) throw sdk::Failure(LATHE_USAGE, "the option 'cores' is 1 to 4: METIS has four");
   if (config_.tiling_depth < 0) throw sdk::Failure(LATHE_USAGE, "the option 'tiling-depth' cannot be negative");
   if (config_.resources < 0 || config_.resources > 1 || std::fmod(config_.resources, 0.25) != 0)
@@ -158,7 +201,9 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   std::vector<std::string> reasons = sdk::objections(rules(), graph);
-  if (const std::string whole = obstacle(graph); !whole.empty()) reasons.assign(graph.node_count(), whole);
+  std::string whole = obstacle(graph);
+  if (whole.empty()) whole = first_refusal(graph, reasons);
+  if (!whole.empty()) reasons.assign(graph.node_count(), whole);
   for (const sdk::NodeView node : graph.nodes()) {
     if (reasons[node.index()].empty())
       verdicts.take(node);
@@ -189,14 +234,19 @@ void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sd
   sdk::write_model(host_, graph, "onnx", folder + "/model.onnx");
   sdk::write_calibration_pictures(data, folder + "/calibration");
   write_text(folder + "/prep.py", transform_script(*preprocessing_));
-  write_text(folder + "/conf.json", config_json(config, modern_));
+  write_text(folder + "/conf.json", config_json(config, sdk_ != "1.5"));
+  if (sdk_ == "auto") write_text(folder + "/conf_old.json", config_json(config, false));
+  write_text(folder + "/check.py", check_script(board_));
   write_text(folder + "/pack.py", pack_script(config.single_file));
   std::string shape;
   for (const int64_t d : input.shape()) shape += (shape.empty() ? "" : ",") + std::to_string(d);
   // Relative names throughout: an absolute output path is known to break what
   // is written. The pictures are always given: without them axcompile takes
   // random numbers and says nothing.
-  sdk::ToolRun compile;
+  sdk::ToolRun check, compile;
+  check.program = "python3";
+  check.arguments = {"check.py"};
+  check.messages = axcompile_messages();
   compile.arguments = {"-i",
                        "model.onnx",
                        "-o",
@@ -222,13 +272,14 @@ void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sd
   compile.milestones = {{"([0-9]+)%", "axcompile: $1 %"}, {"(Quantiz[a-z]+|Calibrat[a-z]+|Lower[a-z]+|Compil[a-z]+)", "axcompile: $1"}};
   compile.good_exit_codes = {0, 1, 2};  // its report decides
   compile.inputs = {"model.onnx", "conf.json", "prep.py"};
+  compile.log_files = {"out/compilation_log.txt"};
   sdk::ToolRun pack;
   pack.program = "python3";
   pack.arguments = {"pack.py"};
   pack.messages = axcompile_messages();
   pack.wanted_files = {artifact_name(config.single_file)};
   plan.tool = axcompile();
-  plan.runs = {std::move(compile), std::move(pack)};
+  plan.runs = {std::move(check), std::move(compile), std::move(pack)};
   plan.artifact = artifact_name(config.single_file);
   plan.target = "axelera:metis";
 }
@@ -264,17 +315,24 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   sdk::ToolPlan plan;
   prepare(graph, folder, plan);
   if (bundle_) return sdk::write_bundle(host_, plan, output);
-  sdk::run_plan(host_, *tool, plan, folder);
+  version_ = devkit_version(sdk::run_plan(host_, *tool, plan, folder).front());
   const sdk::MappedFile file(folder + "/" + plan.artifact);
   judge(graph, file.bytes(), file.path());
   const std::string name = stem_ + (config_.single_file ? ".axm" : ".zip");
   output.write(name, file.bytes());
   output.artifact(name);
-  host_.note(
-      "the file runs on a runtime (axelera-rt) and a driver "
-      "(metis-dkms) of the SDK that compiled it");
+  // The drivers that are known to belong to a release.
+  const std::string release = version_.substr(0, version_.find('.', version_.find('.') + 1));
+  const std::string driver = release == "1.6" ? "metis-dkms 1.4.16" : release == "1.8" ? "metis-dkms 1.6.2 or newer" : "metis-dkms";
+  host_.note("the file runs on the runtime (axelera-rt) and the driver (" + driver + ") of the SDK that compiled it" +
+             (version_.empty() ? "" : ", " + version_));
 }
 
-void Backend::fingerprint(const sdk::Facts& facts) const { facts("axcompile", "Voyager SDK " + std::string(modern_ ? "1.6 or newer" : "1.5")); }
+void Backend::fingerprint(const sdk::Facts& facts) const {
+  if (!version_.empty())
+    facts("axelera-devkit", version_);
+  else if (sdk_ != "auto")
+    facts("axcompile", "Voyager SDK " + sdk_);
+}
 
 }  // namespace lathe::axelera

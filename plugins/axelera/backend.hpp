@@ -27,7 +27,8 @@ class Backend {
   const lathe_calibration* calibration_;
   std::string compiler_, environment_, container_;
   Config config_;
-  bool modern_ = true;
+  std::string sdk_, board_;  // "auto", "1.5", "1.6" for that and later ones; the board's version
+  std::string version_;      // axelera-devkit's, once it was told
 };
 
 // What axcompile is, and what the lines of its log and of pack.py mean; for

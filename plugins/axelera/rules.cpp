@@ -27,12 +27,31 @@ std::optional<float> constant(const NodeView& node, size_t input) {
   return tensor->as<float>()[0];
 }
 
-std::string static_shapes(const GraphView&, const NodeView& node) {
+// Of every tensor that is no constant: what was floating point, of known size, and one picture where it is picture-like.
+std::string tensors(const GraphView&, const NodeView& node) {
+  const auto check = [](const ValueView& value) -> std::string {
+    if (value.is_constant()) return {};
+    const std::string name(value.name());
+    if (value.type() != LATHE_FLOAT32) return "METIS computes on what was floating point, and '" + name + "' is of another type";
+    if (!value.has_static_shape()) return "its tensor '" + name + "' has open dimensions";
+    const std::vector<int64_t> shape = value.shape();
+    return shape.size() != 4 || shape[0] == 1 ? "" : "METIS takes one item at a time, and '" + name + "' has " + std::to_string(shape[0]);
+  };
+  for (size_t i = 0; i < node.inputs().size(); ++i)
+    if (node.has_input(i))
+      if (std::string text = check(node.input_value(i)); !text.empty()) return text;
   for (size_t i = 0; i < node.outputs().size(); ++i)
-    if (node.has_output(i) && !node.output_value(i).has_static_shape())
-      return "its tensor '" + std::string(node.output_value(i).name()) + "' has open dimensions";
+    if (node.has_output(i))
+      if (std::string text = check(node.output_value(i)); !text.empty()) return text;
   return {};
 }
+
+// Between its quantisations only scraps of such a model would run on the chip.
+std::string quantised_already(const GraphView&, const NodeView& node) {
+  node.fail("the model is quantised already, and axcompile quantises by itself", "give the model in floating point, with --calibration");
+}
+
+std::string maximum(const GraphView&, const NodeView& node) { return node.has_output(1) ? "METIS's MaxPool tells no places" : ""; }
 
 // Two of one shape, one number with anything, or a number per channel. One
 // number stands for the same number per channel.
@@ -151,6 +170,7 @@ const sdk::OperatorRules& rules() {
                                {"Concat", {}, {}, {}, &concat},
                                {"Conv", {}, {explicit_padding}, {}, &convolution},
                                {"ConvTranspose", {}, {explicit_padding}},
+                               {"DequantizeLinear", {}, {}, {}, &quantised_already},
                                {"Flatten"},
                                {"Gemm", {{"transA", 0, 0, 0}}},
                                {"GlobalAveragePool"},
@@ -160,10 +180,11 @@ const sdk::OperatorRules& rules() {
                                {"Identity"},
                                {"LeakyRelu"},
                                {"MatMul"},
-                               {"MaxPool", {{"storage_order", 0, 0, 0}}, {explicit_padding}},
+                               {"MaxPool", {{"storage_order", 0, 0, 0}}, {explicit_padding}, {}, &maximum},
                                {"Mul", {}, {}, {}, &arithmetic},
                                {"PRelu", {}, {}, {}, &slope},
                                {"Pad", {}, {}, {}, &padding},
+                               {"QuantizeLinear", {}, {}, {}, &quantised_already},
                                {"Relu"},
                                {"Reshape"},
                                {"Resize", {}, {}, {}, &resize},
@@ -177,7 +198,7 @@ const sdk::OperatorRules& rules() {
                                {"Swish"},
                                {"Tanh"},
                                {"Transpose", {}, {}, {}, &transpose}},
-                              &static_shapes};
+                              &tensors};
   return all;
 }
 

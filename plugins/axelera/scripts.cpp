@@ -61,6 +61,52 @@ std::string config_json(const Config& config, bool modern) {
   return json.dump(2) + "\n";
 }
 
+std::string check_script(const std::string& board) {
+  return "# Which Voyager SDK stands beside axcompile, and what in it does not go together.\nBOARD = \"" + board + "\"\n" + R"py(
+import os
+import re
+import sys
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def found(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def release(text):
+    numbers = [int(n) for n in re.findall("[0-9]+", text)[:2]]
+    return tuple(numbers + [0] * (2 - len(numbers)))
+
+
+devkit, runtime, torch = found("axelera-devkit"), found("axelera-rt"), found("torch")
+if devkit is None:
+    print("axelera-devkit: none in the Python beside axcompile")
+    sys.exit(0)
+print("axelera-devkit %s" % devkit)
+here = "%d.%d" % sys.version_info[:2]
+if release(devkit) < (1, 5) or release(devkit) >= (2, 0):
+    print("axelera-devkit %s: does not serve" % devkit)
+    sys.exit(1)
+if runtime is not None and release(runtime) != release(devkit):
+    print("axelera-rt %s: axelera-devkit is %s" % (runtime, devkit))
+    sys.exit(1)
+if BOARD and release(BOARD) != release(devkit):
+    print("board %s: axelera-devkit is %s" % (BOARD, devkit))
+    sys.exit(1)
+wanted = ((3, 10), (3, 10)) if release(devkit) < (1, 6) else ((3, 10), (3, 13))
+if not wanted[0] <= sys.version_info[:2] <= wanted[1]:
+    print("python %s: beside axelera-devkit %s" % (here, devkit))
+if release(devkit) >= (1, 8) and torch is not None and not (2, 8) <= release(torch) < (2, 13):
+    print("torch %s: beside axelera-devkit %s" % (torch, devkit))
+if release(devkit) < (1, 6) and os.path.exists("conf_old.json"):
+    os.replace("conf_old.json", "conf.json")
+)py";
+}
+
 std::string artifact_name(bool single_file) { return single_file ? "model.axm" : "compiled_model.zip"; }
 
 std::string pack_script(bool single_file) {
@@ -81,11 +127,6 @@ except (OSError, ValueError, KeyError, TypeError) as problem:
     sys.exit(1)
 print("axcompile status: " + status)
 if status != "SUCCEEDED":
-    try:
-        with open("out/compilation_log.txt", encoding="utf-8", errors="replace") as file:
-            print("".join(file.readlines()[-50:]))
-    except OSError:
-        pass
     sys.exit(1)
 if SINGLE_FILE:
     found = sorted(glob.glob("out/*.axm") + glob.glob("out/compiled_model/*.axm"))

@@ -23,6 +23,10 @@ struct Config {
 // other names. `modern`: 1.6 or newer, or not known.
 std::string config_json(const Config& config, bool modern);
 
+// check.py: prints the versions of axelera-devkit, axelera-rt, Python and torch that stand beside axcompile, what does not go together, and puts
+// conf_old.json, where there is one, in conf.json's place for an SDK before 1.6. `board`: the version of the runtime there; empty: not said.
+std::string check_script(const std::string& board);
+
 // pack.py: reads out/compilation_report.json, prints its status as "axcompile
 // status: WORD" and, when it succeeded, makes `artifact`: the .axm file, or a
 // zip file of compiled_model/.

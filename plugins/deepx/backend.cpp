@@ -32,11 +32,29 @@ std::vector<sdk::ValueView> inputs_of(const sdk::GraphView& graph) {
 // What is against the graph as a whole; empty when nothing is.
 std::string obstacle(const sdk::GraphView& graph) {
   const std::vector<sdk::ValueView> inputs = inputs_of(graph);
-  if (inputs.size() == 1) return {};
+  if (inputs.size() == 1) {
+    const std::vector<int64_t> shape = inputs[0].shape();
+    const auto colours = [](int64_t channels) { return channels == 1 || channels == 3; };
+    if (shape.size() == 4 && (colours(shape[1]) || colours(shape[3]))) return {};
+    return "DX-COM's command line calibrates with pictures, and '" + std::string(inputs[0].name()) +
+           "' takes none: that would be four axes, with one channel or three";
+  }
   std::vector<std::string> names;
   for (const sdk::ValueView& v : inputs) names.emplace_back(v.name());
   return "DX-COM's command line takes models with one input, and this one has " + std::to_string(names.size()) +
          (names.empty() ? std::string() : ": " + joined(names));
+}
+
+// The first node behind the input that is not taken, and why. Its part would begin at a tensor that no picture can be made into.
+std::string first_refusal(const sdk::GraphView& graph, const std::vector<std::string>& reasons) {
+  const std::vector<sdk::ValueView> inputs = inputs_of(graph);
+  for (const sdk::NodeView node : graph.nodes())
+    for (const uint32_t value : node.inputs())
+      for (const sdk::ValueView& input : inputs)
+        if (value != LATHE_NONE && graph.value(value).name() == input.name() && !reasons[node.index()].empty())
+          return "DX-COM's part has to begin at the model's picture, and '" + std::string(node.name()) +
+                 "', which reads it, is not taken: " + reasons[node.index()];
+  return {};
 }
 
 }  // namespace
@@ -63,6 +81,7 @@ sdk::BackendInfo Backend::info() {
       {"checkpoint", LATHE_OPTION_PATH, "", "A .qxnn file of an earlier run to go on from; DX-COM 2.4."},
       {"recalibration-method", LATHE_OPTION_CHOICE, "none", "Measures the ranges of the checkpoint anew.", {"none", "minmax", "ema", "iqr"}},
       {"quantization-device", LATHE_OPTION_STRING, "", "cpu, cuda or cuda:N; empty: as DX-COM chooses."},
+      {"runtime-version", LATHE_OPTION_STRING, "", "Version of DX-RT on the board: one that is not sure to load the file is refused."},
       {"compiler", LATHE_OPTION_PATH, "", "dxcom, or the folder it lies in; looked for when empty."},
       {"environment", LATHE_OPTION_PATH, "", "The Python virtual environment that dx-com is installed in."},
       {"container", LATHE_OPTION_STRING, "", "A container image that has dxcom."},
@@ -88,6 +107,16 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
               s.flag("use-q-pro"),
               s.flag("quant-diagnosis"),
               s.flag("processor-parts")};
+  const std::string runtime = text("runtime-version");
+  const sdk::ToolVersion version = sdk::ToolVersion::parse(runtime);
+  if (!runtime.empty() && version.empty()) throw sdk::Failure(LATHE_USAGE, "runtime-version is a version like 3.0.0, not '" + runtime + "'");
+  if (!runtime.empty() && version.compare(sdk::ToolVersion::parse("3.0.0")) < 0) {
+    sdk::Diagnostic d;
+    d.text = "the board's runtime is too old for what DX-COM 2 writes: DEEPX does not promise that it loads it";
+    d.expected = "DX-RT 3.0.0 or later", d.found = runtime;
+    d.hint = "update DX-RT, driver and firmware on the board";
+    throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
+  }
   const std::string& device = choices_.device;
   const bool numbered = device.rfind("cuda:", 0) == 0 && device.size() > 5 && device.find_first_not_of("0123456789", 5) == std::string::npos;
   if (!device.empty() && device != "cpu" && device != "cuda" && !numbered)
@@ -99,7 +128,8 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   std::vector<std::string> reasons = sdk::objections(rules(), graph);
-  const std::string whole = obstacle(graph);
+  std::string whole = obstacle(graph);
+  if (whole.empty() && !choices_.processor_parts) whole = first_refusal(graph, reasons);
   if (!whole.empty()) reasons.assign(graph.node_count(), whole);
   std::vector<std::string> slow, outside;
   for (const sdk::NodeView node : graph.nodes()) {
@@ -135,6 +165,7 @@ void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sd
   run.messages = dxcom_messages();
   run.milestones = {{"([0-9]+)%", "DX-COM: $1 %"}, {"(Quantiz[a-z]+|Calibrat[a-z]+|Compil[a-z]+|Optimiz[a-z]+)", "DX-COM: $1"}};
   run.wanted_files = {"out/model.dxnn"};
+  run.log_files = {"out/compiler.log"};
   const size_t most = choices_.count == 0 ? 0 : static_cast<size_t>(choices_.count);
   const std::vector<std::string> pictures = sdk::write_calibration_pictures(data, folder + "/calibration", most);
   if (!choices_.checkpoint.empty()) {

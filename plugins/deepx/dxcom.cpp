@@ -50,6 +50,10 @@ std::vector<sdk::KnownMessage> dxcom_messages() {
        "the steps in config.json must yield the input's shape; report it with the log"},
       {"OSError[: ]*(.*)", LATHE_FAILED, "the system refuses DX-COM something: $1", "look at rights and room of the working folder"},
       {"MemoryError[: ]*(.*)", LATHE_BUDGET, "DX-COM ran out of memory: $1", "16 GB are wanted; --option opt-level=0 needs less"},
+      {"unrecognized arguments: (.+)", LATHE_UNSUPPORTED, "this version of DX-COM does not know the arguments $1", "DX-COM 2.4 is known to serve"},
+      {"(No module named .*)", LATHE_UNSUPPORTED, "the Python that DX-COM runs in is incomplete: $1",
+       "a virtual environment of its own: --option environment=FOLDER"},
+      {"^Killed$", LATHE_BUDGET, "DX-COM was killed, mostly because memory ran out", "16 GB are wanted; --option opt-level=0 needs less"},
       {"(CUDA out of memory.*)", LATHE_BUDGET, "DX-COM ran out of the graphics card's memory: $1", "--option quantization-device=cpu"},
   };
 }

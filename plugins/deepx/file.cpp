@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <lathe/plugin.hpp>
+#include <lathe/toolchain.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -283,7 +284,14 @@ std::string describe(const Model& model) {
   json["cpu_tasks"] = model.cpu_tasks;
   line("tasks on the processor", list(model.cpu_tasks, [](const std::string& n) { return n; }));
   // As DX-RT's own tables say: a program for the post-processing unit needs a parser of version 8.
-  line("runtime", model.version >= 8 ? "DX-RT with a parser of version 8" : "DX-RT 3.0 or newer");
+  // It refuses compilers before 1.18.1.
+  const sdk::ToolVersion compiler = sdk::ToolVersion::parse(model.compiler);
+  if (!compiler.empty() && compiler.compare(sdk::ToolVersion::parse("1.18.1")) < 0)
+    line("runtime", "none that is current: DX-RT wants files of DX-COM 1.18.1 or newer");
+  else
+    line("runtime", model.version >= 8 ? "DX-RT with a parser of version 8" : "DX-RT 3.0 or newer");
+  json["reader"] = "told from the vendor's open runtime; it has never met a real file";
+  line("reader", json["reader"]);
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -24,22 +24,39 @@ std::vector<int64_t> constant_integers(const NodeView& node, size_t input) {
 }
 int64_t positive(int64_t axis, int64_t rank) { return axis < 0 ? axis + rank : axis; }
 
-// Sizes hold for every picture-like tensor (N, C, H, W).
-std::string sizes(const GraphView&, const NodeView& node) {
-  const auto check = [](const ValueView& value) -> std::string {
+// Of every tensor that is no constant: numbers that were floating point, and for picture-like ones (N, C, H, W) one item and the sizes.
+std::string tensors(const GraphView&, const NodeView& node) {
+  const auto check = [](const ValueView& value, bool indices) -> std::string {
+    if (value.is_constant()) return {};
+    if (!indices && value.type() != LATHE_FLOAT32)
+      return "the M1A computes on what was floating point, and '" + std::string(value.name()) + "' is of another type";
     if (!value.has_static_shape()) return "its tensor '" + std::string(value.name()) + "' has open dimensions";
     const std::vector<int64_t> shape = value.shape();
     if (shape.size() != 4) return {};
+    if (shape[0] != 1) return "the M1A takes one item at a time, and '" + std::string(value.name()) + "' has " + std::to_string(shape[0]);
     if (shape[1] > most_channels) return "'" + std::string(value.name()) + "' has " + std::to_string(shape[1]) + " channels, and the M1A takes 32767";
     if (shape[2] > widest || shape[3] > widest)
       return "'" + std::string(value.name()) + "' is " + std::to_string(shape[3]) + "x" + std::to_string(shape[2]) +
              ", and the M1A takes 8191 each way";
     return {};
   };
+  for (size_t i = 0; i < node.inputs().size(); ++i)
+    if (node.has_input(i))
+      if (std::string text = check(node.input_value(i), i > 0 || node.is("ConstantOfShape")); !text.empty()) return text;
   for (size_t i = 0; i < node.outputs().size(); ++i)
     if (node.has_output(i))
-      if (std::string text = check(node.output_value(i)); !text.empty()) return text;
+      if (std::string text = check(node.output_value(i), node.is("ArgMax") || node.is("Shape")); !text.empty()) return text;
   return {};
+}
+
+std::string pool(const GraphView&, const NodeView& node) {
+  if (node.has_output(1)) return "the M1A's MaxPool tells no places";
+  const ValueView value = node.input_value(0);
+  return value.has_rank() && value.rank() == 4 ? "" : "the M1A pools pictures (two axes) alone";
+}
+// Between its quantisations only scraps of such a model would run on the NPU.
+std::string quantised_already(const GraphView&, const NodeView& node) {
+  node.fail("the model is quantised already, and DX-COM quantises by itself", "give the model in floating point, with --calibration");
 }
 
 std::string convolution(const GraphView&, const NodeView& node) {
@@ -98,11 +115,15 @@ std::string last_axis(const GraphView&, const NodeView& node) {
 
 std::string padding(const GraphView& graph, const NodeView& node) {
   if (node.text("mode", "constant") != "constant") return "the M1A pads with a constant";
+  bool used = false;
   for (const NodeView user : graph.nodes())
-    for (const uint32_t value : user.inputs())
-      if (value == node.output(0) && user.op_type() != "Conv" && user.op_type() != "MaxPool" && user.op_type() != "AveragePool")
+    for (const uint32_t value : user.inputs()) {
+      if (value != node.output(0)) continue;
+      used = true;
+      if (user.op_type() != "Conv" && user.op_type() != "MaxPool" && user.op_type() != "AveragePool")
         return "the M1A pads in front of convolutions and pools alone";
-  return {};
+    }
+  return used ? "" : "the M1A pads in front of convolutions and pools alone";
 }
 
 std::string erf(const GraphView& graph, const NodeView& node) {
@@ -140,7 +161,7 @@ const sdk::OperatorRules& rules() {
       *new sdk::OperatorRules{"the M1A",
                               {{"Add", {}, {}, {}, &arithmetic},
                                {"ArgMax", {}, {}, {}, &last_axis},
-                               {"AveragePool", {{"kernel_shape", 1, 31, 1}}},
+                               {"AveragePool", {{"kernel_shape", 1, 31, 1}, {"strides", 1, 31, 1}}, {}, {}, &pool},
                                {"BatchNormalization"},
                                {"Clip"},
                                {"Concat"},
@@ -152,6 +173,7 @@ const sdk::OperatorRules& rules() {
                                 {},
                                 {},
                                 &transposed},
+                               {"DequantizeLinear", {}, {}, {}, &quantised_already},
                                {"Div", {}, {}, {}, &arithmetic},
                                {"Dropout"},
                                {"Elu"},
@@ -166,11 +188,12 @@ const sdk::OperatorRules& rules() {
                                {"Identity"},
                                {"LeakyRelu"},
                                {"MatMul"},
-                               {"MaxPool", {{"kernel_shape", 1, 15, 1}}},
+                               {"MaxPool", {{"kernel_shape", 1, 15, 1}, {"strides", 1, 15, 1}}, {}, {}, &pool},
                                {"Mish"},
                                {"Mul", {}, {}, {}, &arithmetic},
                                {"PRelu"},
                                {"Pad", {}, {}, {}, &padding},
+                               {"QuantizeLinear", {}, {}, {}, &quantised_already},
                                {"ReduceMean", {}, {}, {}, &mean},
                                {"ReduceSum", {}, {}, {}, &sum},
                                {"Relu"},
@@ -187,9 +210,8 @@ const sdk::OperatorRules& rules() {
                                {"Sub", {}, {}, {}, &arithmetic},
                                {"Swish"},
                                {"Tanh"},
-                               {"Transpose"},
-                               {"Unsqueeze"}},
-                              &sizes};
+                               {"Transpose"}},
+                              &tensors};
   return all;
 }
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import unittest
@@ -38,6 +39,20 @@ class Axelera(StandInTest):
         if platform.machine() != "x86_64":
             self.skipTest("axcompile wants an x86-64 machine, and the plugin holds it to that")
         super().setUp()
+        self.beside({"axelera-devkit": "1.6.0", "axelera-rt": "1.6.0"})
+
+    def beside(self, packages):
+        """The Python beside axcompile, with packages of these versions."""
+        folder = self.folder / "packages"
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, version in packages.items():
+            information = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+            information.mkdir(parents=True)
+            (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        python = self.tool.parent / "python3"
+        python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec /usr/bin/python3 -B "$@"\n')
+        python.chmod(0o755)
+        self.environment["LATHE_STAND_IN_SDK"] = packages.get("axelera-devkit", "1.6")[:3]
 
     def check(self, done, detector, suffix=".axm"):
         folder, _, artifact = self.package_of(done)
@@ -86,6 +101,8 @@ class Axelera(StandInTest):
             ("missing-module", 3, "incomplete", ()),
             ("crash", 1, "axcompile", ()),
             ("killed", 1, "axcompile", ()),
+            ("unrecognized", 3, "does not know the arguments --imreader-backend", ()),
+            ("log-alone", 1, "random numbers", ()),
             ("no-axm", 1, "result=folder", ()),
             ("garbage", 1, "no JSON", ("--option", "result=folder")),
             ("other-model", 1, "compiled another model", ("--option", "result=folder")),
@@ -111,6 +128,45 @@ class Axelera(StandInTest):
         self.environment["HOME"] = str(self.folder)
         done = self.lathe("compile", self.small_model(), "--target", self.target, "-o", self.out, "--calibration", self.pictures)
         self.assert_fails_saying(done, 3, "axelera-devkit", "--emit bundle")
+
+    def test_versions(self):
+        model = self.small_model()
+        done = self.compile(model)
+        self.assertIn("metis-dkms 1.4.16", done.stderr)
+        self.assertIn('"axelera-devkit": "1.6.0"', (self.package_of(done)[0] / "manifest.json").read_text())
+        self.beside({"axelera-devkit": "1.5.2"})  # other names of keys
+        self.check(self.compile(model), False)
+        self.beside({})
+        done = self.compile(model)
+        self.check(done, False)
+        self.assertIn("cannot be told", done.stderr)
+        self.beside({"axelera-devkit": "1.8.0", "torch": "2.4.0"})
+        done = self.compile(model)
+        self.check(done, False)
+        self.assertIn("torch 2.4.0 is not among those", done.stderr)
+        self.assertIn("metis-dkms 1.6.2", done.stderr)
+
+    def test_wrong_versions(self):
+        model = self.small_model()
+        self.assert_fails_saying(self.compile(model, "--option", "runtime-version=1.8"), 3, "of the Voyager SDK 1.8", "axelera-devkit 1.6.0")
+        self.assert_fails_saying(self.compile(model, "--option", "runtime-version=new"), 2, "runtime-version")
+        for packages, words in (
+            ({"axelera-devkit": "1.2.5"}, "axelera-devkit 1.2.5 does not serve"),
+            ({"axelera-devkit": "2.0.0"}, "axelera-devkit 2.0.0 does not serve"),
+            ({"axelera-devkit": "1.8.0", "axelera-rt": "1.7.0"}, "axelera-rt 1.7.0 and axelera-devkit 1.8.0 are of different versions"),
+        ):
+            self.beside(packages)
+            self.assert_fails_saying(self.compile(model), 3, words)
+
+    def test_quantised_model(self):
+        model = self.shared("models", "onnx", "yolov8n_int8_qdq.onnx")
+        self.assert_fails_saying(self.compile(model), 3, "quantised already")
+
+    def test_what_no_picture_becomes(self):
+        """A part that could not be calibrated is refused before anything is written, by `lathe check` too."""
+        model = self.shared("models", "onnx", "yolox_nano.onnx")  # begins with slices of two steps
+        self.assert_fails_saying(self.compile(model), 3, "which reads it, is not taken", "Slice has no steps")
+        self.assertEqual(self.lathe("check", model, "--target", self.target).returncode, 3)
 
     def test_wrong_options(self):
         model = self.small_model()

@@ -104,6 +104,12 @@ TEST_CASE("bounds, axes and modes") {
   CHECK(has(Node("Relu").input({"batch", 8}).said({"batch", 8}), "open dimensions"));
 }
 
+TEST_CASE("types, items and what is quantised already") {
+  CHECK(has(Node("Relu").input({2, 8, 80, 80}).said({2, 8, 80, 80}), "one item at a time"));
+  CHECK(has(Node("Relu").input({"n", 8, 80, 80}).said({"n", 8, 80, 80}), "open dimensions"));
+  CHECK_THROWS_WITH(Node("DequantizeLinear").input({1, 8}).said({1, 8}), "the model is quantised already, and axcompile quantises by itself");
+}
+
 TEST_CASE("padding and slices") {
   const auto pad = [](std::vector<int64_t> pads, const char* mode) {
     return Node("Pad").input(picture).constant<int64_t>(LATHE_INT64, {8}, std::move(pads)).said(picture, [&](NodeData& n) { n.set("mode", mode); });

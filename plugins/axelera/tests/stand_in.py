@@ -119,6 +119,10 @@ shape, outputs = read_model(given.i)
 if given.input_shape != ",".join(map(str, shape)):
     finish("INITIALIZE_CLI_ERROR")
 conf = json.loads(pathlib.Path(given.conf).read_text())
+old = os.environ.get("LATHE_STAND_IN_SDK", "1.6") < "1.6"
+renamed = {"ptq_scheme": "quantization_scheme", "aipu_cores": "aipu_cores_used", "resources": "resources_used"}  # documented: older names
+if set(conf) & set(renamed.values() if old else renamed):  # inferred: which version takes which
+    finish("INITIALIZE_CLI_ERROR")
 known_keys = {"compiler_mode", "quantization_scheme", "ptq_scheme", "onnx_opset_version", "aipu_cores_used", "aipu_cores", "resources_used", "resources"}
 known_keys |= {"multicore_mode", "tiling_depth", "output_axm_format", "model_name"}
 if set(conf) - known_keys:  # documented: the keys
@@ -141,6 +145,14 @@ if behaviour == "random":
     print("Using random calibration data", flush=True)
 if behaviour == "missing-module":  # reported: pins that conflict
     print("ModuleNotFoundError: No module named 'axelera.compiler'")
+    sys.exit(1)
+if behaviour == "unrecognized":  # inferred: as Python's argparse says it
+    print("axcompile: error: unrecognized arguments: --imreader-backend PIL")
+    sys.exit(2)
+if behaviour == "log-alone":  # documented: compilation_log.txt; inferred: a line that stands there alone
+    report = pathlib.Path(given.o)
+    report.mkdir(exist_ok=True)
+    (report / "compilation_log.txt").write_text("calibration: using random data\n")
     sys.exit(1)
 if behaviour == "crash":
     os.kill(os.getpid(), signal.SIGABRT)

@@ -81,6 +81,9 @@ class Deepx(StandInTest):
         model = self.small_model()
         for behaviour, code, words in (
             ("exit0-failure", 1, "no calibration pictures"),
+            ("log-alone", 3, "does not take something in the model"),
+            ("unrecognized", 3, "does not know the arguments --gen_log"),
+            ("missing-module", 3, "incomplete"),
             ("crash", 1, "DX-COM"),
             ("killed", 1, "DX-COM"),
             ("garbage", 1, "no DXNN file"),
@@ -90,6 +93,36 @@ class Deepx(StandInTest):
         ):
             with self.subTest(behaviour):
                 self.assert_fails_saying(self.compile(model, behaviour=behaviour), code, words)
+
+    def test_what_no_picture_becomes(self):
+        """Models whose part for the NPU could not be calibrated are refused before anything is written, by `lathe check` too."""
+        slices = self.write(
+            "first.onnx",
+            tiny_onnx.model(
+                [tiny_onnx.node("Abs", ["images"], ["a"], "the_first"), tiny_onnx.node("Relu", ["a"], ["y"], "relu")],
+                [tiny_onnx.value_info("images", [1, 3, 64, 64])],
+                [tiny_onnx.value_info("y", [1, 3, 64, 64])],
+            ),
+        )
+        rows = self.write(
+            "rows.onnx",
+            tiny_onnx.model(
+                [tiny_onnx.node("Relu", ["rows"], ["y"], "relu")], [tiny_onnx.value_info("rows", [1, 16, 96])], [tiny_onnx.value_info("y", [1, 16, 96])]
+            ),
+        )
+        self.assert_fails_saying(self.compile(slices), 3, "'the_first', which reads it", "the M1A has no Abs")
+        for model, words in ((slices, "the M1A has no Abs"), (rows, "'rows' takes none")):
+            self.assert_fails(self.lathe("check", model, "--target", self.target), 3, words)
+
+    def test_quantised_model(self):
+        model = self.shared("models", "onnx", "yolov8n_int8_qdq.onnx")
+        self.assert_fails_saying(self.compile(model), 3, "quantised already")
+
+    def test_runtime_of_the_board(self):
+        model = self.small_model()
+        self.assert_fails_saying(self.compile(model, "--option", "runtime-version=2.9.5"), 3, "3.0.0", "2.9.5")
+        self.assert_fails_saying(self.compile(model, "--option", "runtime-version=new"), 2, "runtime-version")
+        self.check(self.compile(model, "--option", "runtime-version=3.3.2"), detector=False)
 
     def test_slow(self):
         self.check(self.compile(self.small_model(), behaviour="slow"), detector=False)

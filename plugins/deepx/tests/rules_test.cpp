@@ -86,6 +86,10 @@ TEST_CASE("sizes of pictures") {
   CHECK(has(Node("Relu").input({1, 32768, 1, 1}).said({1, 32768, 1, 1}), "takes 32767"));
   CHECK(has(Node("Relu").input({"n", 8}).said({"n", 8}), "open dimensions"));
   CHECK(Node("Relu").input(picture).said(picture).empty());
+  CHECK(has(Node("Relu").input({4, 8, 80, 80}).said({4, 8, 80, 80}), "one item at a time"));
+  // What is read counts, not only what is written.
+  const auto halved = [](NodeData& n) { n.set("kernel_shape", std::vector<int64_t>{2, 2}).set("strides", std::vector<int64_t>{2, 2}); };
+  CHECK(has(Node("MaxPool").input({1, 8, 9000, 80}).said({1, 8, 4500, 40}, halved), "8191 each way"));
 }
 
 TEST_CASE("transposed convolutions and resizing") {
@@ -133,5 +137,14 @@ TEST_CASE("softmax, reductions, padding, arithmetic") {
   CHECK(has(Node("Mul").input(picture).input({1, 1, 80, 80}).said(picture), "over the channels"));
   CHECK(Node("Mul").input(picture).input(picture).said(picture).empty());
   CHECK(has(Node("ArgMax").input(picture).said({1, 1, 80, 80}), "last axis"));
+  const auto pooled = [](std::vector<int64_t> strides) {
+    return [=](NodeData& n) { n.set("kernel_shape", std::vector<int64_t>{2, 2}).set("strides", strides); };
+  };
+  CHECK(Node("MaxPool").input(picture).said({1, 8, 6, 6}, pooled({15, 15})).empty());
+  CHECK(has(Node("MaxPool").input(picture).said({1, 8, 5, 5}, pooled({16, 16})), "strides 1 to 15"));
+  CHECK(has(Node("AveragePool").input(picture).said({1, 8, 3, 3}, pooled({32, 32})), "strides 1 to 31"));
+  CHECK(has(Node("MaxPool").input({1, 8, 80}).said({1, 8, 40}), "two axes"));
+  CHECK(has(Node("Unsqueeze").input(picture).axes({0}).said({1, 1, 8, 80, 80}), "the M1A has no Unsqueeze"));
+  CHECK_THROWS_WITH(Node("QuantizeLinear").input(picture).said(picture), "the model is quantised already, and DX-COM quantises by itself");
   CHECK(has(Node("LSTM").input({1, 1, 8}).said({1, 1, 8}), "the M1A has no LSTM"));
 }

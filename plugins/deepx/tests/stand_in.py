@@ -182,6 +182,16 @@ def main():
     if behaviour == "exit0-failure":  # inferred: no such run is documented; every tool of the kind has had one
         print("DataNotFoundError: no images")
         return
+    if behaviour == "log-alone":  # documented: compiler.log with --gen_log; inferred: an error that stands there alone
+        out.mkdir(exist_ok=True)
+        (out / "compiler.log").write_text("NotSupportError: what the tool says\n")
+        sys.exit(1)
+    if behaviour == "unrecognized":  # inferred: as Python's argparse says it, where an option came or went with a version
+        print("dxcom: error: unrecognized arguments: --gen_log")
+        sys.exit(2)
+    if behaviour == "missing-module":  # documented: packages of the Python around it that broke it
+        print("ModuleNotFoundError: No module named 'onnxruntime'")
+        sys.exit(1)
     if behaviour == "prompt":  # inferred: the installer asked before 2.4
         print("Overwrite existing files? [y/n] ", end="", flush=True)
         time.sleep(120)
