@@ -1,4 +1,5 @@
 // Inference over a whole graph, and pinning of symbolic dimensions.
+#include <algorithm>
 #include <functional>
 #include <map>
 
@@ -222,6 +223,16 @@ class GraphInference final : public Surroundings {
     return Error(Code::unsupported, std::move(d));
   }
 
+  // Whether a size is one of the inputs'. Names are labels that people give: one that an exporter wrote on an output is no promise that the
+  // sizes are equal, while one that inference carried there is.
+  bool of_an_input(const Dimension& d) const {
+    if (d.constant() || d.symbol.empty()) return false;
+    return std::any_of(graph_.inputs.begin(), graph_.inputs.end(), [&](ValueId id) {
+      const std::optional<Shape>& shape = graph_.value(id).type.shape;
+      return shape && std::any_of(shape->begin(), shape->end(), [&](const Dimension& x) { return !x.constant() && x.symbol == d.symbol; });
+    });
+  }
+
   // What the model says of an output stays where inference knows less, and must not contradict it.
   void compare(Value& value, const ValueType& declared, bool broken) {
     if (broken || value.constant) return;
@@ -243,6 +254,8 @@ class GraphInference final : public Surroundings {
     if (declared.shape->empty()) return;  // some exporters write no dimensions where they know none
     if (!found.shape) {
       found.shape = declared.shape;
+      for (Dimension& dimension : *found.shape)
+        if (of_an_input(dimension)) dimension = Dimension();
       return;
     }
     bool fits = found.shape->size() == declared.shape->size();
@@ -250,7 +263,7 @@ class GraphInference final : public Surroundings {
       Dimension& d0 = (*found.shape)[i];
       const Dimension& d1 = (*declared.shape)[i];
       fits = !infer::differ(d0, d1);
-      if (!d0.constant() && !infer::unknown(d1)) d0 = d1;
+      if (!d0.constant() && !infer::unknown(d1) && !of_an_input(d0) && !of_an_input(d1)) d0 = d1;
     }
     if (fits) return;
     d.text = "the output's shape is not the declared one";

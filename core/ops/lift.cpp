@@ -5,6 +5,7 @@
 #include "core/ops/lift.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "core/ops/node_inference.hpp"
@@ -343,14 +344,14 @@ class Lifter {
   Lifter(int64_t opset) : opset_(opset) {}
 
   void lift(Graph& graph) {
-    constants_to_values(graph);  // first: rules look at what is constant
-    compact(graph);
+    std::vector<int64_t> opsets = own_opsets(graph);
+    constants_to_values(graph, opsets);  // before the rules, which look at what is constant
     bodies(graph);
-    apply(graph, lift::early_rules());
-    apply(graph, rules);
+    apply(graph, lift::early_rules(), opsets);
+    apply(graph, rules, opsets);
     bool ranks = false;
-    for (const Node& node : graph.nodes)
-      for (const Rule& rule : ranked_rules) ranks = ranks || (node.op_type == rule.op_type && opset_ < rule.below);
+    for (size_t i = 0; i < opsets.size(); ++i)
+      for (const Rule& rule : ranked_rules) ranks = ranks || (graph.nodes[i].op_type == rule.op_type && opsets[i] < rule.below);
     if (ranks && problems_.empty()) {
       Graph known = clone(graph);
       try {
@@ -361,7 +362,7 @@ class Lifter {
       for (ValueId id = 0; id < graph.values.size(); ++id)
         if (!graph.value(id).type.shape) graph.value(id).type = known.value(id).type;
     }
-    apply(graph, ranked_rules);
+    apply(graph, ranked_rules, opsets);
     compact(graph);
   }
 
@@ -370,22 +371,45 @@ class Lifter {
   }
 
  private:
-  void bodies(Graph& graph) {
-    for (Node& node : graph.nodes) {
+  // The opset of each node: the graph's, or that of its own domain 'ai.onnx@13'.
+  std::vector<int64_t> own_opsets(Graph& graph) {
+    constexpr std::string_view prefix = "ai.onnx@";
+    std::vector<int64_t> opsets(graph.nodes.size(), opset_);
+    for (size_t i = 0; i < opsets.size(); ++i) {
+      Node& node = graph.nodes[i];
       if (node.domain == "ai.onnx") node.domain.clear();
-      for (Graph* body : subgraphs(node)) lift(*body);
+      if (!node.domain.starts_with(prefix)) continue;
+      const char* const end = node.domain.data() + node.domain.size();
+      const auto [rest, error] = std::from_chars(node.domain.data() + prefix.size(), end, opsets[i]);
+      const bool known = error == std::errc() && rest == end && opsets[i] >= oldest_opset && opsets[i] <= canonical_opset;
+      const std::string found = node.domain.substr(prefix.size());
+      node.domain.clear();
+      if (known) continue;
+      opsets[i] = opset_;
+      Diagnostic d;
+      d.text = "it is written for an opset that cannot be read";
+      d.node = node.name;
+      d.op_type = node.op_type;
+      d.expected = std::to_string(oldest_opset) + " to " + std::to_string(canonical_opset);
+      d.found = found;
+      problems_.push_back(std::move(d));
     }
+    return opsets;
   }
 
-  void apply(Graph& graph, std::span<const Rule> list) {
-    const size_t count = graph.nodes.size();  // rules append nodes that are canonical already
-    for (NodeId id = 0; id < count; ++id) {
+  void bodies(Graph& graph) {
+    for (Node& node : graph.nodes)
+      for (Graph* body : subgraphs(node)) lift(*body);
+  }
+
+  void apply(Graph& graph, std::span<const Rule> list, const std::vector<int64_t>& opsets) {
+    for (NodeId id = 0; id < opsets.size(); ++id) {  // rules append nodes that are canonical already
       if (graph.nodes[id].domain == "ai.onnx.ml") lift_label_encoder(graph.nodes[id]);
       if (!graph.nodes[id].domain.empty()) continue;
       const std::string op_type = graph.nodes[id].op_type;
       try {
         for (const Rule& rule : list)
-          if ((rule.op_type == op_type || rule.op_type.empty()) && opset_ < rule.below) rule.lift(Place{graph, id, opset_});
+          if ((rule.op_type == op_type || rule.op_type.empty()) && opsets[id] < rule.below) rule.lift(Place{graph, id, opsets[id]});
       } catch (const Error& error) {
         problems_.insert(problems_.end(), error.diagnostics.begin(), error.diagnostics.end());
       }
@@ -406,17 +430,23 @@ class Lifter {
   }
 
   // A Constant node's tensor becomes its output's, unless it is an output of the graph.
-  static void constants_to_values(Graph& graph) {
+  static void constants_to_values(Graph& graph, std::vector<int64_t>& opsets) {
     std::vector<bool> output(graph.values.size(), false);
     for (const ValueId id : graph.outputs) output[id] = true;
-    for (Node& node : graph.nodes) {
-      if (node.op_type != "Constant" || !node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == none || output[node.outputs[0]])
+    size_t kept = 0;
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      Node& node = graph.nodes[i];
+      if (node.op_type == "Constant" && node.domain.empty() && node.outputs.size() == 1 && node.outputs[0] != none && !output[node.outputs[0]]) {
+        Value& value = graph.value(node.outputs[0]);
+        value.constant = constant_of(node);
+        value.type = {ValueKind::tensor, value.constant->type, Shape(value.constant->dimensions.begin(), value.constant->dimensions.end())};
         continue;
-      Value& value = graph.value(node.outputs[0]);
-      value.constant = constant_of(node);
-      value.type = {ValueKind::tensor, value.constant->type, Shape(value.constant->dimensions.begin(), value.constant->dimensions.end())};
-      node.op_type.clear();
+      }
+      if (kept != i) graph.nodes[kept] = std::move(node), opsets[kept] = opsets[i];
+      ++kept;
     }
+    graph.nodes.erase(graph.nodes.begin() + ptrdiff_t(kept), graph.nodes.end());
+    opsets.resize(kept);
   }
 
   int64_t opset_;

@@ -79,6 +79,7 @@ class Importer {
   std::optional<uint32_t> lookup(const std::string& name, Scope& scope);
   uint32_t declare(const std::string& name, Scope& scope, uint32_t value);
   bool known_name(const std::string& name, const char* what, const sdk::Diagnostic& where);
+  std::string with_opset(const std::string& domain, const Scope& scope) const;
   std::string node_name(const onnx::NodeProto& node, int index, Scope& scope);
 
   void problem(const sdk::Diagnostic& where, std::string text, std::string expected = {}, std::string found = {}, std::string hint = {}) {
@@ -100,6 +101,7 @@ class Importer {
   TensorReader& tensors_;
   Problems problems_;
   std::map<FunctionKey, const onnx::FunctionProto*> functions_;
+  std::map<const onnx::FunctionProto*, int64_t> function_opsets_;  // of ONNX's own operators in their bodies
   std::map<std::string, int64_t> opsets_;
   std::unordered_set<std::string> missing_domains_;  // told already
   uint64_t inlined_ = 0;
@@ -214,6 +216,13 @@ void Importer::convert_nodes(const Nodes& nodes, Scope& scope) {
   for (const int index : order.order) convert_node(nodes.Get(index), index, scope);
 }
 
+// The body of a function may be written for another opset than the model; its nodes say so, and are lifted from there.
+std::string Importer::with_opset(const std::string& domain, const Scope& scope) const {
+  const auto own = domain.empty() && scope.call ? function_opsets_.find(scope.call->function) : function_opsets_.end();
+  if (own == function_opsets_.end() || own->second == opsets_.at("")) return domain;
+  return "ai.onnx@" + std::to_string(own->second);
+}
+
 void Importer::convert_node(const onnx::NodeProto& node, int index, Scope& scope) {
   sdk::Diagnostic where = at_file();
   if (node.op_type().empty()) {
@@ -262,7 +271,7 @@ void Importer::convert_node(const onnx::NodeProto& node, int index, Scope& scope
     const auto value = output.empty() ? scope.values.end() : scope.values.find(output);
     outputs.push_back(value == scope.values.end() ? LATHE_NONE : value->second);
   }
-  sdk::NodeData& result = scope.draft->builder.add_node(node.op_type(), std::move(inputs), std::move(outputs), name, domain);
+  sdk::NodeData& result = scope.draft->builder.add_node(node.op_type(), std::move(inputs), std::move(outputs), name, with_opset(domain, scope));
   std::unordered_set<std::string> attributes;
   for (const onnx::AttributeProto& attribute : node.attribute()) {
     if (!known_name(attribute.name(), "an attribute", where)) continue;
@@ -462,12 +471,8 @@ void Importer::collect_functions() {
       problem(at_file(), "two functions have the name " + quoted(function.name()) + " in the domain " + quoted(domain));
     for (const onnx::OperatorSetIdProto& import : function.opset_import()) {
       const std::string imported(plain_domain(import.domain()));
-      const auto [entry, is_new] = opsets_.emplace(imported, import.version());
-      if (!is_new && entry->second != import.version()) {
-        problem(at_file(), "the function " + quoted(function.name()) + " is written for another operator set of the domain " + quoted(imported),
-                "version " + std::to_string(entry->second) + ", which the model imports", "version " + std::to_string(import.version()),
-                "export the model with one version for both");
-      }
+      opsets_.emplace(imported, import.version());
+      if (imported.empty()) function_opsets_[&function] = import.version();
     }
   }
 }

@@ -117,6 +117,21 @@ TEST_CASE("opsets 1 to 6") {
   check_floats(result(old(1, "g () => (y) <float[1,1,1,2] x = {1, 2}> { y = Upsample<width_scale = 2.0, height_scale = 1.0>(x) }")), {1, 1, 2, 2});
 }
 
+TEST_CASE("nodes of another opset than their graph's") {
+  // As in the body of a model-local function: the axis was an attribute, and Softmax saw a matrix.
+  Graph graph = parse_text(
+      "g () => (y) <float[1,2,2] x = {5, 5, 5, 5}> { a = Constant<value_int = 1>() t = Softmax(x) y = ReduceSum<axes = [0], keepdims = 0>(t) }");
+  for (Node& node : graph.nodes) node.domain = "ai.onnx@12";
+  lift_to_canonical(graph);
+  infer_types(graph);
+  check_floats(run_reference(graph, {}).at("y").tensor, {0.25f, 0.25f, 0.25f, 0.25f});
+  for (const char* domain : {"ai.onnx@27", "ai.onnx@", "ai.onnx@x", "ai.onnx@0"}) {
+    graph = parse_text("g (float[2] x) => (y) { [\"n\"] y = Relu(x) }");
+    graph.nodes[0].domain = domain;
+    CHECK_THROWS_WITH_AS(lift_to_canonical(graph), doctest::Contains("'n' (Relu): it is written for an opset that cannot be read"), Error);
+  }
+}
+
 TEST_CASE("what cannot be lifted is said") {
   check_complaint(old(0, "g (float[2] x) => (y) { y = Relu(x) }"), {"opset 0", "1 to 26"});
   check_complaint(old(27, "g (float[2] x) => (y) { y = Relu(x) }"), {"opset 27", "1 to 26"});

@@ -117,3 +117,14 @@ TEST_CASE("pinning") {
   refused({{"x", {1, 4, 8, 8}}});
   refused({{"x", {1, 3, 8, 9}}});
 }
+
+TEST_CASE("what a model declares of its outputs is believed where it cannot be wrong") {
+  const std::string concat = " { t = Concat<axis = 0>(x, x) y = Relu(t) }";
+  CHECK(inferred("g (float[N,3] x) => (float[M,3] y)" + concat) == "float[M,3]");
+  CHECK(inferred("g (float[N,3] x) => (float[8,3] y)" + concat) == "float[8,3]");
+  // Exporters label sizes that differ alike, and write down the size that they traced with.
+  CHECK(inferred("g (float[N,3] x) => (float[N,3] y)" + concat) != "float[N,3]");
+  CHECK(inferred("g (float[N,3] x) => (float[1,3] y) { y = Relu(x) }") == "float[N,3]");
+  CHECK(inferred("g (float[N,M] x) => (float[N,M] y) { y = Transpose(x) }") == "float[M,N]");
+  check_complaint("g (float[2,3] x) => (float[2,4] y) { y = Relu(x) }", {"output 'y'", "not the declared one", "2,4", "2,3"});
+}
