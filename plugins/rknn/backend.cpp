@@ -47,12 +47,6 @@ double reciprocal(float scale) {
   return std::fabs(whole - exact) <= 1e-6 * std::fabs(exact) ? whole : exact;
 }
 
-// The toolkit takes a list file whose lines end at blanks, so its folder's path must have none.
-std::string parent_for_scratch() {
-  const char* temporary = std::getenv("TMPDIR");
-  return temporary && std::string_view(temporary).find_first_of(" \t") != std::string_view::npos ? "/tmp" : "";
-}
-
 }  // namespace
 
 sdk::BackendInfo Backend::info() {
@@ -166,16 +160,15 @@ sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& f
 
   host_.progress("writing the model for rknn-toolkit2", 0);
   sdk::write_model(host_, graph, "onnx", folder + "/" + model_file);
-  std::vector<std::vector<std::string>> samples;
   if (quantised_) {
     host_.progress("writing calibration data", 0);
-    samples = write_calibration(graph, folder, expected.inputs.size());
-    if (algorithm_ == "mmse" && samples.size() > 50)
-      host_.warn("the algorithm mmse is slow: 20 to 50 pictures serve it, and there are " + std::to_string(samples.size()));
+    order.samples = write_calibration(graph, folder, expected.inputs.size());
+    if (algorithm_ == "mmse" && order.samples.size() > 50)
+      host_.warn("the algorithm mmse is slow: 20 to 50 pictures serve it, and there are " + std::to_string(order.samples.size()));
   }
   write_text(folder + "/" + order_file, order_text(order));
   write_text(folder + "/" + program_file, read_text(host_.plugin_directory() + "/rknn/" + program_file));
-  return plan(device_, samples);
+  return plan(device_);
 }
 
 void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
@@ -186,7 +179,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   }
   const sdk::Tool tool = require_toolkit(place_);
   version_ = tool.version.text();
-  const sdk::ScratchFolder scratch(parent_for_scratch());
+  const sdk::ScratchFolder scratch;
   sdk::run_plan(host_, tool, prepare(graph, scratch.path(), expected), scratch.path());
 
   host_.progress("reading the file back", 1);

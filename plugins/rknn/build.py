@@ -3,9 +3,12 @@
 Every step's return code is looked at, and a line that begins with "lathe:" says what came of it; "lathe: done" is the last. Lathe reads these lines
 and the toolkit's own log.
 """
+import atexit
 import json
 import os
+import shutil
 import sys
+import tempfile
 
 LOWEST_PYTHON, HIGHEST_PYTHON = (3, 6), (3, 12)
 
@@ -45,16 +48,33 @@ def check_python():
             print('lathe: beside: %s %s' % (name, found), flush=True)
 
 
-def check_calibration(path):
-    folder = os.path.dirname(os.path.abspath(path))
-    with open(path) as f:
-        lines = [line.rstrip('\n') for line in f]
-    if not lines:
-        fail('%s is empty' % path)
-    for line in lines:
-        for name in line.split(' '):
-            if not os.path.isabs(name) or not os.path.isfile(name):
-                fail('the calibration file %r of %s is not there (is there a blank in the path of %s?)' % (name, path, folder))
+def folder_without_blanks():
+    """This folder, or a link to it: the toolkit takes a blank in a path for its end."""
+    here = os.getcwd()
+    if not any(c.isspace() for c in here):
+        return here
+    for parent in (tempfile.gettempdir(), '/tmp', '/var/tmp', os.path.expanduser('~')):
+        if any(c.isspace() for c in parent) or not os.access(parent, os.W_OK):
+            continue
+        made = tempfile.mkdtemp(prefix='lathe-', dir=parent)
+        atexit.register(shutil.rmtree, made, True)
+        os.symlink(here, os.path.join(made, 'here'))
+        return os.path.join(made, 'here')
+    fail('there is a blank in the path of %r, and no folder without one to put a link to it in' % here)
+
+
+def write_dataset(samples):
+    """dataset.txt: one sample a line, absolute paths, since the toolkit looks for others elsewhere than one thinks; returns its own path."""
+    folder = folder_without_blanks()
+    lines = []
+    for sample in samples:
+        for name in sample:
+            if not os.path.isfile(name):
+                fail('the calibration file %r is not in %r' % (name, os.getcwd()))
+        lines.append(' '.join(os.path.join(folder, name) for name in sample))
+    with open('dataset.txt', 'w') as f:
+        f.write('\n'.join(lines))  # no line break at the end: what is behind it would count as a blank line
+    return os.path.join(folder, 'dataset.txt')
 
 
 def check_record(path):
@@ -80,8 +100,7 @@ def main():
     with open(sys.argv[1]) as f:
         order = json.load(f)
     check_python()
-    if order['dataset']:
-        check_calibration(order['dataset'])
+    dataset = write_dataset(order['samples']) if order['samples'] else None
     try:
         from rknn.api import RKNN
     except ImportError as e:
@@ -89,8 +108,8 @@ def main():
     toolkit = RKNN(verbose=True, verbose_file='toolkit.log')
     step('config', lambda: toolkit.config(**order['config']))
     step('load_onnx', lambda: toolkit.load_onnx(model=order['model'], inputs=order['inputs'], input_size_list=order['shapes'], outputs=order['outputs']))
-    if order['dataset']:
-        step('build', lambda: toolkit.build(do_quantization=True, dataset=os.path.abspath(order['dataset'])))
+    if dataset:
+        step('build', lambda: toolkit.build(do_quantization=True, dataset=dataset))
     else:
         step('build', lambda: toolkit.build(do_quantization=False))
     step('export_rknn', lambda: toolkit.export_rknn(order['artifact']))

@@ -126,38 +126,22 @@ std::string order_text(const Order& order) {
     config["quantized_algorithm"] = order.algorithm;
     config["quantized_method"] = order.method;
   }
-  const nlohmann::ordered_json all = {{"model", model_file},
-                                      {"artifact", artifact_file},
-                                      {"dataset", order.quantised ? nlohmann::ordered_json(dataset_file) : nlohmann::ordered_json()},
-                                      {"inputs", order.inputs},
-                                      {"shapes", order.shapes},
-                                      {"outputs", order.outputs},
-                                      {"config", config}};
+  const nlohmann::ordered_json all = {{"model", model_file},    {"artifact", artifact_file}, {"samples", order.samples}, {"inputs", order.inputs},
+                                      {"shapes", order.shapes}, {"outputs", order.outputs},  {"config", config}};
   return all.dump(2) + "\n";
 }
 
-sdk::ToolPlan plan(const std::string& device, const std::vector<std::vector<std::string>>& samples) {
+sdk::ToolPlan plan(const std::string& device) {
   sdk::ToolPlan plan;
   plan.tool = toolkit();
   plan.target = "rknn:" + lower(device);
   plan.artifact = artifact_file;
-  if (!samples.empty()) {
-    // Absolute: it looks for relative ones elsewhere than one thinks, and says only that it ignored them.
-    std::string list;
-    for (const std::vector<std::string>& sample : samples) {
-      std::string line;
-      for (const std::string& file : sample) line += (line.empty() ? "" : " ") + std::string(sdk::folder_mark) + "/" + file;
-      list += (list.empty() ? "" : "\n") + line;  // no line break at the end: the toolkit counts what is behind it as a blank line
-    }
-    plan.located_files.push_back({dataset_file, list});
-  }
   sdk::ToolRun run;
   run.arguments = {program_file, order_file};
   run.environment = {"PYTHONUNBUFFERED=1"};
   run.messages = messages(), run.milestones = milestones();
   run.success_pattern = "^lathe: done$";
   run.inputs = {program_file, order_file, model_file};
-  if (!samples.empty()) run.inputs.push_back(dataset_file);
   run.wanted_files = {artifact_file};
   run.log_files = {"toolkit.log"};  // the one full record
   plan.runs.push_back(std::move(run));

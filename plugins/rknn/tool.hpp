@@ -16,7 +16,7 @@ struct Place {
 // A Python that has the toolkit. Throws Failure (LATHE_UNSUPPORTED): none, or of a version that does not serve.
 sdk::Tool require_toolkit(const Place& place);
 
-// What build.py does, but for the files' names, which are fixed: model.onnx, dataset.txt, model.rknn.
+// What build.py does, but for the files' names, which are fixed: model.onnx, dataset.txt (which it writes), model.rknn.
 struct Order {
   std::string device;  // "RK3588"
   bool quantised = false;
@@ -27,12 +27,13 @@ struct Order {
   std::vector<std::vector<int64_t>> shapes;       // of the inputs
   bool blue_first = false;                        // calibration pictures are RGB, and the model wants BGR
   std::string remark;                             // kept in the artifact
+  // Per calibration sample the files of all inputs, relative to the folder; none for float16. build.py makes dataset.txt of them, for their absolute
+  // paths are known where it runs.
+  std::vector<std::vector<std::string>> samples;
 };
 std::string order_text(const Order& order);
 
-inline constexpr const char *model_file = "model.onnx", *dataset_file = "dataset.txt", *order_file = "build.json", *program_file = "build.py",
-                            *artifact_file = "model.rknn";
-// `samples`: per calibration sample the files of all inputs, relative to the plan's folder and without blanks; none for float16.
-sdk::ToolPlan plan(const std::string& device, const std::vector<std::vector<std::string>>& samples);
+inline constexpr const char *model_file = "model.onnx", *order_file = "build.json", *program_file = "build.py", *artifact_file = "model.rknn";
+sdk::ToolPlan plan(const std::string& device);
 
 }  // namespace lathe::rknn

@@ -135,14 +135,12 @@ TEST_CASE("what the toolkit is told") {
   CHECK(text["config"]["target_platform"] == "rk3566");
   CHECK(text["config"]["std_values"] == nlohmann::json({{255.0, 255.0, 255.0}}));
   CHECK_FALSE(text["config"].contains("quantized_dtype"));
-  CHECK(text["dataset"].is_null());
-  order.quantised = true;
+  CHECK(text["samples"].empty());
+  order.quantised = true, order.samples = {{"calibration/000000.png"}, {"calibration/000001.png"}};
   text = nlohmann::json::parse(order_text(order));
   CHECK(text["config"]["quantized_dtype"] == "w8a8");
-  CHECK(text["dataset"] == "dataset.txt");
-  const sdk::ToolPlan steps = plan("RK3566", {{"calibration/000000.png"}, {"calibration/000001.png"}});
-  REQUIRE(steps.located_files.size() == 1);
-  CHECK(steps.located_files[0].text == "@FOLDER@/calibration/000000.png\n@FOLDER@/calibration/000001.png");
+  CHECK(text["samples"] == nlohmann::json({{"calibration/000000.png"}, {"calibration/000001.png"}}));
+  const sdk::ToolPlan steps = plan("RK3566");
   CHECK(steps.target == "rknn:rk3566");
   CHECK_FALSE(sdk::run_script(steps).empty());  // every pattern means the same to a shell
 }

@@ -106,6 +106,8 @@ class RKNN:
                 if len(paths) != len(self.inputs):
                     say('E build: %d files for %d inputs' % (len(paths), len(self.inputs)))
                     return -1
+                if not all(os.path.isabs(path) for path in paths):  # [read] others are looked for elsewhere
+                    say('W Can not find file: %s. This line will be ignored!' % line)
                 for path, (_, shape) in zip(paths, self.inputs):
                     if BEHAVIOUR == 'failure-dataset' or not self.read_sample(path, shape):  # [read] 201, rockchip-linux 347
                         say('E build: Unsupport file %s' % path)
