@@ -50,6 +50,13 @@ std::vector<int64_t> extents(std::vector<int64_t> shape) {
   return shape;
 }
 
+uint64_t weights_of(const sdk::GraphView& graph) {
+  uint64_t count = 0;
+  for (const sdk::ValueView value : graph.values())
+    if (const auto constant = value.constant(); constant && constant->type() == LATHE_FLOAT32) count += static_cast<uint64_t>(constant->size());
+  return count;
+}
+
 // "2.2" of "2.2.5": DFPs of one serve runtimes of the same.
 std::string release(const sdk::ToolVersion& version) {
   const std::string all = version.text();
@@ -101,6 +108,11 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request) : ho
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   const std::vector<std::string> reasons = objections(graph);
+  // The declared capacity is that of a module of four chips; a smaller one is held here.
+  const uint64_t weights = weights_of(graph), room = static_cast<uint64_t>(order_.chips) * weights_of_a_chip;
+  if (order_.chips < static_cast<int64_t>(chips_of_a_module) && weights > room)
+    host_.warn("the weights are more than the chips hold: " + std::to_string(weights) + " numbers for " + std::to_string(order_.chips) +
+               " chips of " + std::to_string(weights_of_a_chip));
   for (const sdk::NodeView node : graph.nodes()) {
     const std::string& reason = reasons[node.index()];
     reason.empty() ? verdicts.take(node) : verdicts.refuse(node, reason);

@@ -22,6 +22,8 @@ const std::vector<sdk::KnownMessage>& messages() {
        "SDK 2.1 and 2.2 are known to serve"},
       {"quantiz.*(already|detected)", LATHE_UNSUPPORTED, "the Neural Compiler finds a model that is quantised already",
        "give the model in floating point"},
+      {"(No module named .*)", LATHE_UNSUPPORTED, "the Python that the Neural Compiler runs in is incomplete: $1",
+       "a virtual environment of its own: --option environment=FOLDER"},
       {"^([A-Za-z.]*(Error|Exception)): *(.*)", LATHE_FAILED, "the Neural Compiler broke off with $1: $3",
        "'--log-level debug' shows all it printed"},
       {"^Killed$", LATHE_BUDGET, "the Neural Compiler was killed, mostly because memory ran out", "fewer processes: --option processes=1"},
@@ -99,6 +101,7 @@ sdk::ToolPlan plan(const Order& order) {
   run.messages = messages(), run.milestones = milestones();
   run.inputs = {model_file, borders_file};
   run.wanted_files = {artifact_file};
+  run.log_files = {"memryx.neural_compiler.log"};
   plan.runs.push_back(std::move(run));
   return plan;
 }

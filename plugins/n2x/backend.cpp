@@ -107,6 +107,8 @@ sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& f
     else
       sdk::write_calibration_arrays(data, {}, folder + "/calibration");
     places.calibration = "calibration";
+  } else if (precision_ == "int8") {
+    host_.warn("int8 without --calibration: what the N2X compiler measures its ranges with is not known");
   }
   sdk::ToolRun run;
   run.arguments = command_line(arguments_, places);
@@ -139,7 +141,8 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
     d.text = "no compiler for N2X is public, so there is nothing here that makes a .n2x file";
     d.hint =
         "a file made elsewhere becomes a package with `lathe package FILE.n2x --from MODEL --target n2x`; a private compiler is driven with "
-        "--option compiler=PATH or the environment variable N2X_COMPILER; for processors there are open targets: `lathe targets`";
+        "--option compiler=PATH or the environment variable N2X_COMPILER, or elsewhere by what --emit bundle writes; for processors there are open "
+        "targets: `lathe targets`";
     throw sdk::Failure(LATHE_UNSUPPORTED, std::move(d));
   }
   std::optional<sdk::Tool> tool;

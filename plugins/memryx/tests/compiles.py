@@ -14,6 +14,18 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def heavy_model(path):
+    """A convolution of 10.6 million weights: more than one chip holds."""
+    import numpy
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    weights = numpy_helper.from_array(numpy.full((3300, 3200, 1, 1), 0.5, numpy.float32), 'w')
+    graph = helper.make_graph([helper.make_node('Conv', ['x', 'w'], ['y'], name='heavy')], 'heavy',
+                              [helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 3200, 4, 4])],
+                              [helper.make_tensor_value_info('y', TensorProto.FLOAT, [1, 3300, 4, 4])], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)]), path)
+
+
 def tiny_model(path, quantised=False):
     import numpy
     import onnx
@@ -107,6 +119,10 @@ def behaviours(bench):
                                          'memryx.double-precision=true', '--option', 'memryx.opset=13'), 0)
     for behaviour, code, parts in (('failure-layer', 3, ['does not take an operator', 'GridSample']),
                                    ('failure-fit', 3, ['does not fit the chips']),
+                                   ('log-alone', 3, ['does not fit the chips']),
+                                   ('missing-module', 3, ['incomplete']),
+                                   ('unrecognized', 3, ['does not know the arguments --model_in_out']),
+                                   ('checker', 1, ['finds the ONNX file wrong']),
                                    ('failure-plain', 1, ['exit code 7', 'something else']),
                                    ('traceback', 1, ['ValueError', 'bad graph']),
                                    ('exit0-failure', 1, ['mapper thread died']),
@@ -140,6 +156,11 @@ def behaviours(bench):
             brought = os.path.join(bench.work, 'brought')
             bench.check('brought back', bench.run('package', os.path.join(folder, 'model.dfp'), '--from', model, '--target', 'memryx', '-o', brought), 0, 'tiny')
             bench.check('brought back, verified', bench.run('zoo', brought, 'verify'), 0, 'sound')
+    heavy = os.path.join(bench.work, 'heavy.onnx')
+    heavy_model(heavy)
+    bench.check('one chip', bench.run('check', heavy, '--target', 'memryx', '--option', 'chips=1'), 0, 'more than the chips hold: 10560000')
+    two = bench.run('check', heavy, '--target', 'memryx', '--option', 'chips=2')
+    bench.expect('two chips hold it: %s' % two.stderr, 'more than the chips hold' not in two.stderr)
     bench.check('lathe check', bench.run('check', model, '--target', 'memryx'), 0, 'can be compiled', '42.00 M', '10.00 M')
 
 

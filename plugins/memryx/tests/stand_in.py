@@ -129,6 +129,16 @@ def main():
         stop('RuntimeError: mapper thread died', 0)
     if BEHAVIOUR == 'approximated':  # [read] warnings about approximated operators
         say('Warning: approximating operator Gelu')
+    if BEHAVIOUR == 'log-alone':  # [read] the log file; [inferred] a line that stands there alone
+        with open('memryx.neural_compiler.log', 'a') as f:
+            f.write('MapperError: will not fit on 4 chips\n')
+        sys.exit(1)
+    if BEHAVIOUR == 'missing-module':  # [read] packages of the Python around it that were broken
+        stop("ModuleNotFoundError: No module named 'memryx'")
+    if BEHAVIOUR == 'unrecognized':  # [inferred] as Python's argparse says it
+        stop('mx_nc: error: unrecognized arguments: --model_in_out', 2)
+    if BEHAVIOUR == 'checker':  # [read] the class; [inferred] the sentence
+        stop('onnx.onnx_cpp2py_export.checker.ValidationError: bad node')
     if BEHAVIOUR == 'prompt':  # [inferred] it is not known to ask anything
         sys.stdout.write('Overwrite? (y/n)')
         sys.stdout.flush()

@@ -48,7 +48,18 @@ class N2x(StandInTest):
 
     def test_without_a_compiler(self):
         done = self.lathe("compile", self.small_model(), "--target", "n2x:orca1", "-o", self.out)
-        self.assert_fails_saying(done, 3, "no compiler for N2X is public", "lathe package", "compiler=PATH")
+        self.assert_fails_saying(done, 3, "no compiler for N2X is public", "lathe package", "compiler=PATH", "--emit bundle")
+
+    def test_int8_without_data(self):
+        done = self.compile(self.small_model(), "--precision", "int8", calibration=False)
+        self.check(done, False, True)
+        self.assertIn("int8 without --calibration", done.stderr)
+
+    def test_another_tool(self):
+        """A path that is no program, and a message of the tool."""
+        done = self.lathe("compile", self.small_model(), "--target", "n2x", "-o", self.out, "--option", "compiler=/nowhere/n2xc")
+        self.assert_fails_saying(done, 3, "is not where the option 'compiler' says", "/nowhere/n2xc")
+        self.assert_fails_saying(self.compile(self.small_model(), "--max-time", "3", behaviour="hang", calibration=False), 6)
 
     def test_other_ends(self):
         model = self.small_model()

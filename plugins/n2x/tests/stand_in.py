@@ -117,6 +117,8 @@ if behaviour == "exit0-failure":
 if behaviour == "prompt":
     print("Overwrite? [y/n] ", end="", flush=True)
     time.sleep(120)
+if behaviour == "hang":
+    time.sleep(600)
 if behaviour == "slow":
     for percent in (10, 50, 90):
         print(f"{percent}%", flush=True)
