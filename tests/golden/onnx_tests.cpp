@@ -1,4 +1,5 @@
-// golden_onnx_tests --engine reference|TARGET [--refused FILE] [--jobs N] [--timings] [SUBSTRING]: all of the ONNX project's own tests in one engine.
+// golden_onnx_tests --engine reference|TARGET [--refused FILE | --rules FILE] [--jobs N] [--timings] [SUBSTRING]: all of the ONNX project's own tests
+// in one engine.
 //
 // Prints one line for each failure with its reason, and `ENGINE: N passed, N failed` at the end. onnx_exclusions.txt lists the tests that
 // are known not to pass, each with a reason, some for one engine only; a line that names no test, or one that passes, is stale and fails the run. In
@@ -7,6 +8,7 @@
 //
 // --refused names the operators that the target may refuse, each with the rule of its format ("Operator: rule"): a test that it does not take for
 // such a node counts as refused, one that it does not take for another node as failed, and in a run of all tests a line that nothing needs is stale.
+// --rules is the same with rules that have " | " between them, one of which must stand in the sentence of each refusal.
 #include "onnx_tests.hpp"
 
 #include <algorithm>
@@ -27,7 +29,7 @@ constexpr size_t most_exclusions = 40;
 struct Arguments {
   std::string engine, wanted, refused;
   unsigned jobs = 2;
-  bool timings = false;
+  bool timings = false, rules = false;
 };
 
 // Lines "name: reason"; '#' begins a comment.
@@ -66,17 +68,29 @@ bool check_coverage(const std::set<std::string>& covered) {
   return good;
 }
 
-// The operators of the nodes that the target does not take, by the sentences that claiming ends in; empty: it failed for another reason.
-std::set<std::string> refused_operators(const std::string& reason) {
-  std::set<std::string> operators;
+// The operators of the nodes that the target does not take, by the sentences that claiming ends in, with the reasons; empty: it failed otherwise.
+std::multimap<std::string, std::string> refused_operators(const std::string& reason) {
+  std::multimap<std::string, std::string> operators;
+  constexpr std::string_view verdict = " does not take it: ";
   for (size_t at = 0; (at = reason.find("): ", at)) != std::string::npos; at += 3) {
     const size_t open = reason.rfind('(', at);
     const std::string_view rest = std::string_view(reason).substr(at + 3);
-    if (open != std::string::npos && rest.substr(0, rest.find(" does not take it")).find(' ') == std::string_view::npos &&
-        rest.find(" does not take it") < 80)
-      operators.insert(reason.substr(open + 1, at - open - 1));
+    const size_t told = rest.find(verdict);
+    if (open == std::string::npos || told >= 80 || rest.substr(0, told).find(' ') != std::string_view::npos) continue;
+    const std::string_view why = rest.substr(told + verdict.size());
+    operators.emplace(reason.substr(open + 1, at - open - 1), std::string(why.substr(0, why.find("error: node '"))));
   }
   return operators;
+}
+
+// Whether a sentence says one of the rules, which have " | " between them.
+bool says_one_of(std::string_view rules, std::string_view sentence) {
+  while (true) {
+    const size_t bar = rules.find(" | ");
+    if (sentence.find(rules.substr(0, bar)) != std::string_view::npos) return true;
+    if (bar == std::string_view::npos) return false;
+    rules.remove_prefix(bar + 3);
+  }
 }
 
 int run(const Arguments& arguments) {
@@ -128,11 +142,13 @@ int run(const Arguments& arguments) {
       arguments.refused.empty() ? std::map<std::string, std::string>() : read_reasons(arguments.refused);
   std::set<std::string> needed;
   const auto is_refused = [&](const Outcome& outcome) {
-    const std::set<std::string> operators = refused_operators(outcome.reason);
-    const bool all =
-        !operators.empty() && std::all_of(operators.begin(), operators.end(), [&](const std::string& op) { return refusable.contains(op); });
-    if (all) needed.insert(operators.begin(), operators.end());
-    return all;
+    const std::multimap<std::string, std::string> operators = refused_operators(outcome.reason);
+    for (const auto& [op, why] : operators) {
+      const auto rules = refusable.find(op);
+      if (rules == refusable.end() || (arguments.rules && !says_one_of(rules->second, why))) return false;
+    }
+    for (const auto& entry : operators) needed.insert(entry.first);
+    return !operators.empty();
   };
   size_t passed = 0, failed = 0, excluded = 0, refused = 0;
   for (const OnnxTest& test : tests) {
@@ -176,6 +192,9 @@ int main(int count, char** words) try {
       arguments.engine = words[++i];
     } else if (word == "--refused" && i + 1 < count) {
       arguments.refused = words[++i];
+    } else if (word == "--rules" && i + 1 < count) {
+      arguments.refused = words[++i];
+      arguments.rules = true;
     } else if (word == "--jobs" && i + 1 < count) {
       arguments.jobs = unsigned(std::max(1, std::atoi(words[++i])));
     } else if (word == "--timings") {
@@ -187,7 +206,7 @@ int main(int count, char** words) try {
     }
   }
   if (!right || arguments.engine.empty()) {
-    std::printf("usage: golden_onnx_tests --engine reference|TARGET [--refused FILE] [--jobs N] [--timings] [SUBSTRING]\n");
+    std::printf("usage: golden_onnx_tests --engine reference|TARGET [--refused FILE | --rules FILE] [--jobs N] [--timings] [SUBSTRING]\n");
     return 2;
   }
   return run(arguments);

@@ -110,7 +110,16 @@ void shift(ReadStep& s) {
   s.out(0, y);
 }
 
-void select(ReadStep& s) { s.out(0, s.emit("Where", {s.in(0), s.in(1), s.in(2)})); }
+void select(ReadStep& s) {
+  const int32_t type = s.out_type(0);
+  if (type != LATHE_FLOAT8E4M3FN && type != LATHE_FLOAT8E5M2 && type != LATHE_FLOAT8E8M0 && type != LATHE_FLOAT4E2M1)
+    return s.out(0, s.emit("Where", {s.in(0), s.in(1), s.in(2)}));
+  // ONNX chooses among larger numbers alone, which hold these; what is infinite stays so on its way back.
+  const uint32_t chosen = s.emit("Where", {s.in(0), s.cast(s.in(1), LATHE_FLOAT32), s.cast(s.in(2), LATHE_FLOAT32)});
+  const uint32_t y = s.cast(chosen, type);
+  s.last().set("saturate", 0);
+  s.out(0, y);
+}
 
 void convert(ReadStep& s) {
   if (s.out_type(0) == s.type(0)) return s.out(0, s.in(0));

@@ -6,8 +6,9 @@
 namespace lathe::openvino {
 namespace {
 
-constexpr std::span<const Reader> (*families[])() = {control_flow_readers, elementwise_readers, movement_readers, network_readers,
-                                                     quantization_readers, recurrent_readers,   signal_readers,   vision_readers};
+constexpr std::span<const Reader> (*families[])() = {control_flow_readers, elementwise_readers,  movement_readers,
+                                                     network_readers,      quantization_readers, random_readers,
+                                                     recurrent_readers,    signal_readers,       vision_readers};
 
 const Reader* find_reader(std::string_view type) {
   for (const auto& family : families)

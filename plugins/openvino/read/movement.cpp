@@ -292,10 +292,13 @@ void space_to_depth(ReadStep& s) {
 }
 
 void reverse_sequence(ReadStep& s) {
-  const uint32_t x = s.in(0);
+  // ONNX takes all types but the short floats.
+  const int32_t type = s.type(0);
+  const bool through = type == LATHE_BFLOAT16 || type == LATHE_FLOAT8E4M3FN || type == LATHE_FLOAT8E5M2;
+  const uint32_t x = through ? s.cast(s.in(0), LATHE_FLOAT32) : s.in(0);
   const uint32_t y = s.emit("ReverseSequence", {x, wide(s, 1)});
   s.last().set("batch_axis", s.integer("batch_axis")).set("time_axis", s.integer("seq_axis"));
-  s.out(0, y);
+  s.out(0, through ? s.cast(y, type) : y);
 }
 
 void column_to_image(ReadStep& s) {

@@ -72,7 +72,8 @@ void short_time(ReadStep& s) {
   const uint32_t step = whole(3), size = whole(2);
   uint32_t y = s.emit("STFT", {x, step, s.in(1), size});
   s.last().set("onesided", 1);
-  if (!s.flag("transpose_frames")) {
+  // Frames come first, unless they are transposed.
+  if (s.flag("transpose_frames")) {
     y = s.emit("Transpose", {y});
     s.last().set("perm", std::vector<int64_t>{0, 2, 1, 3});
   }

@@ -112,6 +112,7 @@ std::span<const Reader> elementwise_readers();
 std::span<const Reader> movement_readers();
 std::span<const Reader> network_readers();
 std::span<const Reader> quantization_readers();
+std::span<const Reader> random_readers();
 std::span<const Reader> recurrent_readers();
 std::span<const Reader> signal_readers();
 std::span<const Reader> vision_readers();

@@ -20,8 +20,10 @@ void elu(Step& s) { s.out(0, s.make("Elu", {s.in(0)}, {{"alpha", text(double(s.n
 void celu(Step& s) {
   const Wire x = s.in(0);
   const Wire alpha = s.scalar(x.type, s.node.real("alpha", 1));
-  const Wire small = s.make("Divide", {x, alpha}, {numpy, {"m_pythondiv", "true"}});
-  s.out(0, s.make("Multiply", {s.make("Elu", {small}, {{"alpha", "1"}}), alpha}, {numpy}));
+  // max(0, x) + min(0, alpha * (exp(x / alpha) - 1)): only what is negative is divided, so that nothing large overflows.
+  const Wire zero = s.scalar(x.type, 0), low = s.make("Minimum", {x, zero}, {numpy}), high = s.make("Maximum", {x, zero}, {numpy});
+  const Wire small = s.make("Divide", {low, alpha}, {numpy, {"m_pythondiv", "true"}});
+  s.out(0, s.make("Add", {high, s.make("Multiply", {s.make("Elu", {small}, {{"alpha", "1"}}), alpha}, {numpy})}, {numpy}));
 }
 
 void selu(Step& s) {
@@ -87,12 +89,14 @@ void shrink(Step& s) {
   const Wire zero = s.scalar(x.type, 0);
   const auto part = [&](const char* test, double limit, double offset, const Wire& otherwise) {
     // Limits of integers are compared as real numbers.
-    const Wire real = s.convert(x, LATHE_FLOAT32);
-    const Wire found = s.make(test, {real, s.scalar(LATHE_FLOAT32, limit)}, {numpy});
-    const Wire moved = s.convert(s.make("Add", {real, s.scalar(LATHE_FLOAT32, offset)}, {numpy}), x.type);
+    const int32_t type = x.type == LATHE_FLOAT64 || x.type == LATHE_INT64 || x.type == LATHE_INT32 || x.type == LATHE_UINT64 || x.type == LATHE_UINT32
+                             ? LATHE_FLOAT64
+                             : LATHE_FLOAT32;
+    const Wire real = s.convert(x, type);
+    const Wire found = s.make(test, {real, s.scalar(type, limit)}, {numpy});
+    const Wire moved = s.convert(s.make("Add", {real, s.scalar(type, offset)}, {numpy}), x.type);
     return s.make("Select", {found, moved, otherwise}, {numpy}, x.dimensions);
   };
-  if (x.type == LATHE_FLOAT64) s.refuse("the decomposition goes through f32, which would lose digits of f64");
   s.out(0, part("Less", -lambda, bias, part("Greater", lambda, -bias, zero)));
 }
 

@@ -53,28 +53,6 @@ void determinant(Step& s) {
   s.out(0, s.squeeze(result, {rank - 2, rank - 1}));
 }
 
-// The bits of an integer as those of one of the other kind and the same width: numbers above the signed half of the range move by the whole range.
-void bit_cast(Step& s) {
-  const Wire x = s.in(0);
-  const int32_t to = s.node.output_value(0).type();
-  struct Pair {
-    int32_t is_signed, is_unsigned;
-    double range;
-  };
-  static constexpr Pair pairs[] = {{LATHE_INT8, LATHE_UINT8, 256}, {LATHE_INT16, LATHE_UINT16, 65536}, {LATHE_INT32, LATHE_UINT32, 4294967296.0}};
-  if (x.type == to || (x.type == LATHE_BOOL && to == LATHE_UINT8)) return s.out(0, s.convert(x, to));
-  for (const Pair& p : pairs) {
-    const bool wraps = x.type == p.is_unsigned && to == p.is_signed;
-    if (!wraps && !(x.type == p.is_signed && to == p.is_unsigned)) continue;
-    const Wire wide = s.convert(x, LATHE_INT64), range = s.index(static_cast<int64_t>(p.range));
-    const Wire far = s.make(wraps ? "GreaterEqual" : "Less", {wide, s.index(wraps ? static_cast<int64_t>(p.range / 2) : 0)}, {numpy});
-    const Wire moved = s.make(wraps ? "Subtract" : "Add", {wide, range}, {numpy});
-    return s.out(0, s.convert(s.make("Select", {far, moved, wide}, {numpy}, wide.dimensions), to));
-  }
-  s.refuse(
-      "the IR has no operation that takes bits as another type; between integers of one width arithmetic does it, to and from other types nothing");
-}
-
 // How often each n-gram of a list occurs among the elements of a row, with up to max_skip_count elements left out between two of them.
 void n_grams(Step& s) {
   if (s.node.attribute("pool_strings") || s.in(0).type == LATHE_STRING)
@@ -142,7 +120,6 @@ void n_grams(Step& s) {
 }
 
 constexpr Writer writers[] = {
-    {"BitCast", Means::decomposition, bit_cast},
     {"Det", Means::decomposition, determinant},
     {"TfIdfVectorizer", Means::decomposition, n_grams},
 };

@@ -82,7 +82,12 @@ void attention(Step& s) {
     const Wire part = s.make("Divide", {scores, limit}, {numpy, {"m_pythondiv", "true"}});
     scores = s.make("Multiply", {s.make("Tanh", {part}), limit}, {numpy});
   }
-  const Wire share = s.make({"SoftMax", 1}, {scores}, {{"axis", "3"}});
+  Wire share = s.make({"SoftMax", 1}, {scores}, {{"axis", "3"}});
+  // A query that may look at nothing gets nothing.
+  if (s.has(3) && s.in(3).type == LATHE_BOOL && s.in(3).has_rank()) {
+    const Wire mask = s.in(3), any = s.reduce("ReduceLogicalOr", mask, {mask.rank() - 1}, true);
+    share = s.make("Select", {any, share, s.scalar(type, 0)}, {numpy}, share.dimensions);
+  }
   Wire y = s.matmul(share, v);
   if (s.wants(3)) s.out(3, mode == 0 ? product : mode == 1 ? masked : mode == 2 ? scores : share);
   if (three) {
@@ -96,7 +101,9 @@ void attention(Step& s) {
 
 // Pairs of elements are turned by an angle that depends on the position: halves of the vector, or neighbours in it.
 void rotary(Step& s) {
-  const Wire given = s.in(0);
+  // Short floats are turned in longer ones, and rounded once.
+  const int32_t own = s.in(0).type, type = own == LATHE_FLOAT64 ? own : LATHE_FLOAT32;
+  const Wire given = s.convert(s.in(0), type);
   if (!given.has_rank() || given.rank() < 3) s.refuse("the rank of its data is not known");
   const bool three = given.rank() == 3;
   Wire x = given;  // [batch, steps, heads, size]
@@ -113,7 +120,7 @@ void rotary(Step& s) {
   const int64_t turned = part > 0 ? part : size;
   const Wire front = turned == size ? x : s.slice(x, {0}, {turned}, {1}, {3});
   const auto angles = [&](size_t i) {
-    const Wire cache = s.in(i);
+    const Wire cache = s.convert(s.in(i), type);
     return s.unsqueeze(s.has(3) ? s.gather(cache, s.in(3), 0) : cache, {2});
   };
   const Wire cosine = angles(1), sine = angles(2);
@@ -131,8 +138,8 @@ void rotary(Step& s) {
     y = s.concat({real, imaginary}, 3);
   }
   if (turned != size) y = s.concat({y, s.slice(x, {turned}, {size}, {1}, {3})}, 3);
-  if (three) return s.out(0, s.make("Reshape", {y, s.indices({0, 0, -1})}, {{"special_zero", "true"}}, given.dimensions));
-  s.out(0, s.transpose(y, {0, 2, 1, 3}));
+  if (three) return s.out(0, s.convert(s.make("Reshape", {y, s.indices({0, 0, -1})}, {{"special_zero", "true"}}, given.dimensions), own));
+  s.out(0, s.convert(s.transpose(y, {0, 2, 1, 3}), own));
 }
 
 constexpr Writer writers[] = {{"Attention", Means::decomposition, attention}, {"RotaryEmbedding", Means::decomposition, rotary}};

@@ -63,13 +63,21 @@ class BodyWriter {
     draft.place(draft.graph().inputs()[i], draft.constant(name_of(i), LATHE_BOOL, {}, &one, 1));
   }
   void captures(Ports& ports) {
+    std::map<uint32_t, uint32_t> entered;  // value outside -> Parameter, since a body may take one value under several names
     for (const lathe_capture& capture : draft.graph().captures()) {
       if (draft.constant_of(capture.inner)) continue;
       require_tensor(capture.inner);
       const auto known = ports.captured.find(capture.outer);
       const int64_t port = known != ports.captured.end() ? known->second : ports.add(outer_.draft.value(capture.outer));
       ports.captured.emplace(capture.outer, port);
+      const auto there = entered.find(capture.outer);
+      if (there != entered.end()) {
+        const OutputPort& shared = draft.model.layers[there->second].outputs[0];
+        draft.place(capture.inner, {{there->second, 0}, shared.type, shared.dimensions});
+        continue;
+      }
       const uint32_t layer = parameter(draft, capture.inner);
+      entered.emplace(capture.outer, layer);
       // What is known outside holds inside.
       const Wire& outside = ports.inputs[static_cast<size_t>(port)];
       if (!draft.model.layers[layer].outputs[0].dimensions && outside.dimensions) set_shape(layer, *outside.dimensions);

@@ -105,13 +105,23 @@ void select(Step& s) {
 
 Wire to_small_float(Step& s, const Wire& x, int32_t to) {
   const double largest = to == LATHE_FLOAT8E4M3FN ? 448 : to == LATHE_FLOAT8E5M2 ? 57344 : to == LATHE_FLOAT4E2M1 ? 6 : 0;
-  if (to == LATHE_FLOAT8E8M0 && x.type != to)
-    s.refuse("Convert of the IR does not say in which direction it rounds to powers of two (f8e8m0), and ONNX does");
+  if (to == LATHE_FLOAT8E8M0 && x.type != to) return to_power_of_two(s, x);
   if (largest == 0 || x.type == to) return s.convert(x, to);
-  if (s.node.integer("saturate", 1) == 0 && to != LATHE_FLOAT4E2M1)
-    s.refuse("Convert of the IR leaves open what becomes of numbers beyond the largest 8-bit float, which saturate=0 prescribes");
   const Wire real = floating(x.type) ? x : s.convert(x, LATHE_FLOAT32);
-  return s.convert(s.make("Clamp", {real}, {{"min", text(-largest)}, {"max", text(largest)}}), to);
+  const Wire y = s.convert(s.make("Clamp", {real}, {{"min", text(-largest)}, {"max", text(largest)}}), to);
+  if (s.node.integer("saturate", 1) != 0 || to == LATHE_FLOAT4E2M1) return y;
+  // What would round to more than the largest becomes infinite, or NaN in the type that has no infinity.
+  const bool infinite = to == LATHE_FLOAT8E5M2;
+  const auto special = [&](uint8_t bits) {
+    const auto kept = std::make_shared<const uint8_t>(bits);
+    return s.draft.constant(std::string(s.node.name()) + "/Constant", to, {}, kept.get(), 1, kept);
+  };
+  const auto beyond = [&](const char* form, double limit) { return s.make(form, {real, s.scalar(real.type, limit)}, {numpy}); };
+  // Half-way to the next one: 464 goes down to 448, whose last digit is even, and 61440 up.
+  const Wire above = infinite ? beyond("GreaterEqual", 61440) : beyond("Greater", 464),
+             below = infinite ? beyond("LessEqual", -61440) : beyond("Less", -464);
+  const Wire high = s.make("Select", {above, special(infinite ? 0x7c : 0x7f), y}, {numpy}, y.dimensions);
+  return s.make("Select", {below, special(infinite ? 0xfc : 0xff), high}, {numpy}, y.dimensions);
 }
 
 namespace {
@@ -132,17 +142,6 @@ void identity(Step& s) {
   s.draft.set_list(s.node.output(0), *list);
 }
 
-// Outside of training nothing is dropped.
-void dropout(Step& s) {
-  // Nothing is dropped in training mode either where the ratio is 0.
-  const bool training = s.has(2) && s.number(2).value_or(1) != 0, drops = !s.has(1) || s.number(1).value_or(1) != 0;
-  if (training && drops)
-    s.refuse("RandomUniform of the IR draws other numbers than the standard's generator, so that Dropout in training mode would drop other elements");
-  const Wire x = s.in(0);
-  s.out(0, x);
-  if (s.wants(1)) s.out(1, s.broadcast_to(s.scalar(LATHE_BOOL, 1), s.shape_of(x), x.dimensions));
-}
-
 void clip(Step& s) {
   const Wire x = s.in(0);
   const double unknown = std::numeric_limits<double>::quiet_NaN(), low = s.number(1).value_or(unknown), high = s.number(2).value_or(unknown);
@@ -155,33 +154,59 @@ void clip(Step& s) {
 }
 
 constexpr Writer writers[] = {
-    {"Abs", Means::exact, unary},           {"Acos", Means::exact, unary},
-    {"Acosh", Means::exact, unary},         {"Add", Means::exact, binary},
-    {"And", Means::exact, binary},          {"Asin", Means::exact, unary},
-    {"Asinh", Means::exact, unary},         {"Atan", Means::exact, unary},
-    {"Atanh", Means::exact, unary},         {"BitShift", Means::exact, shift},
-    {"BitwiseAnd", Means::exact, binary},   {"BitwiseNot", Means::exact, unary},
-    {"BitwiseOr", Means::exact, binary},    {"BitwiseXor", Means::exact, binary},
-    {"Cast", Means::exact, cast},           {"CastLike", Means::exact, cast},
-    {"Ceil", Means::exact, unary},          {"Clip", Means::exact, clip},
-    {"Cos", Means::exact, unary},           {"Cosh", Means::exact, unary},
-    {"Div", Means::exact, divide},          {"Dropout", Means::exact, dropout},
-    {"Equal", Means::exact, binary},        {"Erf", Means::exact, unary},
-    {"Exp", Means::exact, unary},           {"Floor", Means::exact, unary},
-    {"Greater", Means::exact, binary},      {"GreaterOrEqual", Means::exact, binary},
-    {"Identity", Means::exact, identity},   {"IsInf", Means::exact, is_infinite},
-    {"IsNaN", Means::exact, unary},         {"Less", Means::exact, binary},
-    {"LessOrEqual", Means::exact, binary},  {"Log", Means::exact, unary},
-    {"Max", Means::decomposition, several}, {"Mean", Means::decomposition, several},
-    {"Min", Means::decomposition, several}, {"Mod", Means::exact, modulo},
-    {"Mul", Means::exact, binary},          {"Neg", Means::exact, unary},
-    {"Not", Means::exact, unary},           {"Or", Means::exact, binary},
-    {"Pow", Means::exact, power},           {"Reciprocal", Means::decomposition, reciprocal},
-    {"Round", Means::exact, round_even},    {"Sign", Means::exact, unary},
-    {"Sin", Means::exact, unary},           {"Sinh", Means::exact, unary},
-    {"Sqrt", Means::exact, unary},          {"Sub", Means::exact, binary},
-    {"Sum", Means::decomposition, several}, {"Tan", Means::exact, unary},
-    {"Tanh", Means::exact, unary},          {"Where", Means::exact, select},
+    {"Abs", Means::exact, unary},
+    {"Acos", Means::exact, unary},
+    {"Acosh", Means::exact, unary},
+    {"Add", Means::exact, binary},
+    {"And", Means::exact, binary},
+    {"Asin", Means::exact, unary},
+    {"Asinh", Means::exact, unary},
+    {"Atan", Means::exact, unary},
+    {"Atanh", Means::exact, unary},
+    {"BitShift", Means::exact, shift},
+    {"BitwiseAnd", Means::exact, binary},
+    {"BitwiseNot", Means::exact, unary},
+    {"BitwiseOr", Means::exact, binary},
+    {"BitwiseXor", Means::exact, binary},
+    {"Cast", Means::exact, cast},
+    {"CastLike", Means::exact, cast},
+    {"Ceil", Means::exact, unary},
+    {"Clip", Means::exact, clip},
+    {"Cos", Means::exact, unary},
+    {"Cosh", Means::exact, unary},
+    {"Div", Means::exact, divide},
+    {"Equal", Means::exact, binary},
+    {"Erf", Means::exact, unary},
+    {"Exp", Means::exact, unary},
+    {"Floor", Means::exact, unary},
+    {"Greater", Means::exact, binary},
+    {"GreaterOrEqual", Means::exact, binary},
+    {"Identity", Means::exact, identity},
+    {"IsInf", Means::exact, is_infinite},
+    {"IsNaN", Means::exact, unary},
+    {"Less", Means::exact, binary},
+    {"LessOrEqual", Means::exact, binary},
+    {"Log", Means::exact, unary},
+    {"Max", Means::decomposition, several},
+    {"Mean", Means::decomposition, several},
+    {"Min", Means::decomposition, several},
+    {"Mod", Means::exact, modulo},
+    {"Mul", Means::exact, binary},
+    {"Neg", Means::exact, unary},
+    {"Not", Means::exact, unary},
+    {"Or", Means::exact, binary},
+    {"Pow", Means::exact, power},
+    {"Reciprocal", Means::decomposition, reciprocal},
+    {"Round", Means::exact, round_even},
+    {"Sign", Means::exact, unary},
+    {"Sin", Means::exact, unary},
+    {"Sinh", Means::exact, unary},
+    {"Sqrt", Means::exact, unary},
+    {"Sub", Means::exact, binary},
+    {"Sum", Means::decomposition, several},
+    {"Tan", Means::exact, unary},
+    {"Tanh", Means::exact, unary},
+    {"Where", Means::exact, select},
     {"Xor", Means::exact, binary},
 };
 

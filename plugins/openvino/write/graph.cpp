@@ -10,21 +10,14 @@ namespace lathe::openvino {
 namespace {
 
 constexpr std::span<const Writer> (*families[])() = {
-    algebra_writers,       activation_writers, control_flow_writers, convolution_writers, elementwise_writers,
-    indexing_writers,      movement_writers,   attention_writers,    loss_writers,        quantized_product_writers,
-    normalization_writers, pooling_writers,    quantization_writers, recurrent_writers,   reduction_writers,
-    resampling_writers,    sequence_writers,   shape_writers,        signal_writers,      vision_writers};
+    bit_writers,      algebra_writers,      activation_writers, control_flow_writers, convolution_writers,       elementwise_writers,
+    indexing_writers, movement_writers,     attention_writers,  loss_writers,         quantized_product_writers, normalization_writers,
+    pooling_writers,  quantization_writers, random_writers,     recurrent_writers,    reduction_writers,         resampling_writers,
+    sequence_writers, shape_writers,        signal_writers,     vision_writers};
 
 // What the format has no place for, by operator.
 constexpr std::pair<std::string_view, std::string_view> missing[] = {
-    {"Bernoulli", "RandomUniform of the IR draws other numbers than the standard's generator"},
     {"ImageDecoder", "the IR has no operation that decodes pictures"},
-    {"MaxRoiPool", "ROIPooling of the IR rounds its bins differently"},
-    {"Multinomial", "Multinomial of the IR draws other numbers than the standard's generator"},
-    {"RandomNormal", "the IR has no normally distributed random numbers"},
-    {"RandomNormalLike", "the IR has no normally distributed random numbers"},
-    {"RandomUniform", "RandomUniform of the IR draws other numbers than the standard's generator"},
-    {"RandomUniformLike", "RandomUniform of the IR draws other numbers than the standard's generator"},
 };
 
 // x * Sigmoid(x) becomes Swish: the Sigmoid is left out where only that product takes it.
@@ -149,8 +142,9 @@ void add_inputs(Draft& draft) {
 
 const Writer* find_writer(std::string_view domain, std::string_view op_type) {
   if (domain == "ai.onnx.ml")
-    for (const Writer& writer : classical_writers())
-      if (writer.op_type == op_type) return &writer;
+    for (const std::span<const Writer> family : {classical_writers(), tree_writers()})
+      for (const Writer& writer : family)
+        if (writer.op_type == op_type) return &writer;
   if (!domain.empty()) return nullptr;
   for (const auto& family : families)
     for (const Writer& writer : family())

@@ -165,7 +165,10 @@ void reverse_sequence(Step& s) {
 // among its weights. Data [N, C * block, places].
 void put_together(Step& s, size_t axes) {
   if (axes > 3) s.refuse("Col2Im of the IR has two axes, and the convolution in its place at most three");
-  const Wire x = s.in(0), image = s.convert(s.in(1), LATHE_INT64), block = s.convert(s.in(2), LATHE_INT64);
+  const int32_t own = s.in(0).type;
+  const bool real = own == LATHE_FLOAT32 || own == LATHE_FLOAT64 || own == LATHE_FLOAT16 || own == LATHE_BFLOAT16;
+  const Wire x = real ? s.in(0) : s.convert(s.in(0), LATHE_FLOAT64);  // convolutions are those of real numbers
+  const Wire image = s.convert(s.in(1), LATHE_INT64), block = s.convert(s.in(2), LATHE_INT64);
   const std::vector<int64_t> strides = s.node.integers("strides", std::vector<int64_t>(axes, 1)), ones(axes, 1);
   const std::vector<int64_t> dilations = s.node.integers("dilations", std::vector<int64_t>(axes, 1));
   const std::vector<int64_t> pads = s.node.integers("pads", std::vector<int64_t>(2 * axes, 0));
@@ -207,7 +210,7 @@ void put_together(Step& s, size_t axes) {
   const Wire zeros = s.indices(std::vector<int64_t>(axes + 2, 0));
   const Wire padded = s.make("Pad", {y, zeros, missing, s.scalar(x.type, 0)}, {{"pad_mode", "constant"}}, result);
   const Wire batch = s.gather(s.shape_of(x), s.indices({0}), 0);
-  s.out(0, reshape(padded, s.concat({batch, s.indices({-1}), image}, 0), declared(s)));
+  s.out(0, s.convert(reshape(padded, s.concat({batch, s.indices({-1}), image}, 0), declared(s)), own));
 }
 
 void column_to_image(Step& s) {

@@ -65,8 +65,13 @@ void group(Step& s) {
                   {{"num_groups", text(s.node.integer("num_groups", 1))}, {"epsilon", text(double(s.node.real("epsilon", 1e-5f)))}}));
 }
 
+// What a normalisation is computed in: short floats in float32 (stash_type), and rounded once.
+int32_t stash_type(const Step& s, int32_t type) {
+  return type == LATHE_FLOAT64 || s.node.integer("stash_type", LATHE_FLOAT32) != LATHE_FLOAT32 ? type : LATHE_FLOAT32;
+}
+
 void layer(Step& s) {
-  const Wire x = s.in(0);
+  const Wire x = s.convert(s.in(0), stash_type(s, s.in(0).type));
   const int64_t rank = s.rank(0), first = s.axis(s.node.integer("axis", -1), rank);
   const double epsilon = s.node.real("epsilon", 1e-5f);
   const std::vector<int64_t> axes = axes_from(first, rank);
@@ -79,21 +84,24 @@ void layer(Step& s) {
     const Wire variance = s.reduce("ReduceMean", s.make("Multiply", {centred, centred}, {numpy}), axes, true);
     const Wire deviation = s.make("Sqrt", {s.make("Add", {variance, s.scalar(x.type, epsilon)}, {numpy})});
     const Wire inverse = s.make("Divide", {s.scalar(x.type, 1), deviation}, {numpy, {"m_pythondiv", "true"}});
-    s.out(0, scaled(s, s.make("Multiply", {centred, inverse}, {numpy}), scale, s.has(2) ? &bias : nullptr));
+    s.out(0, scaled(s, s.convert(s.make("Multiply", {centred, inverse}, {numpy}), s.in(0).type), scale, s.has(2) ? &bias : nullptr));
     if (s.wants(1)) s.out(1, s.convert(mean, s.node.output_value(1).type()));
     if (s.wants(2)) s.out(2, s.convert(inverse, s.node.output_value(2).type()));
     return;
   }
-  s.out(0, scaled(s, mvn(s, x, axes, epsilon), scale, s.has(2) ? &bias : nullptr));
+  s.out(0, scaled(s, s.convert(mvn(s, x, axes, epsilon), s.in(0).type), scale, s.has(2) ? &bias : nullptr));
 }
 
 void root_mean_square(Step& s) {
-  const Wire x = s.in(0);
+  const Wire x = s.convert(s.in(0), stash_type(s, s.in(0).type));
   const int64_t rank = s.rank(0), first = s.axis(s.node.integer("axis", -1), rank);
   const Wire mean = s.reduce("ReduceMean", s.make("Multiply", {x, x}, {numpy}), axes_from(first, rank), true);
   const Wire root = s.make("Sqrt", {s.make("Add", {mean, s.scalar(x.type, s.node.real("epsilon", 1e-5f))}, {numpy})});
   const Wire y = s.make("Divide", {x, root}, {numpy, {"m_pythondiv", "true"}});
-  s.out(0, s.make("Multiply", {y, s.convert(s.in(1), y.type)}, {numpy}));
+  const int32_t to = s.node.output_value(0).type();
+  s.out(0, s.make("Multiply", {s.convert(y, to), s.convert(s.in(1), to)}, {numpy}));
+  // SimplifiedLayerNormalization yields the inverse of the root too.
+  if (s.wants(1)) s.out(1, s.convert(s.make("Divide", {s.scalar(x.type, 1), root}, {numpy, {"m_pythondiv", "true"}}), s.node.output_value(1).type()));
 }
 
 void mean_variance(Step& s) { s.out(0, mvn(s, s.in(0), s.node.integers("axes", {0, 2, 3}), 1e-9, "outside_sqrt")); }
@@ -124,6 +132,7 @@ constexpr Writer writers[] = {
     {"LpNormalization", Means::exact, lp},
     {"MeanVarianceNormalization", Means::exact, mean_variance},
     {"RMSNormalization", Means::decomposition, root_mean_square},
+    {"SimplifiedLayerNormalization", Means::decomposition, root_mean_square},
 };
 
 }  // namespace

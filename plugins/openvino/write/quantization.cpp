@@ -183,7 +183,9 @@ void dynamic(Step& s) {
   const Attributes division = {numpy, {"m_pythondiv", "true"}};
   const Wire low = s.make("Minimum", {s.reduce("ReduceMin", x, axes, false), zero}, {numpy});
   const Wire high = s.make("Maximum", {s.reduce("ReduceMax", x, axes, false), zero}, {numpy});
-  const Wire scale = s.make("Divide", {s.make("Subtract", {high, low}, {numpy}), top}, division);
+  // Zeros alone have the scale 1.
+  const Wire spread = s.make("Divide", {s.make("Subtract", {high, low}, {numpy}), top}, division);
+  const Wire scale = s.make("Select", {s.make("Equal", {high, low}, {numpy}), s.scalar(LATHE_FLOAT32, 1), spread}, {numpy}, spread.dimensions);
   const Wire point = s.make(
       "Round", {s.make("Clamp", {s.make("Divide", {s.make("Subtract", {zero, low}, {numpy}), scale}, division)}, {{"min", "0"}, {"max", "255"}})},
       {{"mode", "half_to_even"}});

@@ -8,6 +8,8 @@ namespace {
 
 const Attribute numpy = {"auto_broadcast", "numpy"};
 
+bool is_whole(int32_t type) { return type != LATHE_FLOAT32 && type != LATHE_FLOAT64 && type != LATHE_FLOAT16 && type != LATHE_BFLOAT16; }
+
 // The axes of a reduction; nullopt: nothing is reduced.
 std::optional<std::vector<int64_t>> axes_of(const Step& s) {
   std::vector<int64_t> axes;
@@ -40,6 +42,12 @@ void reduce_computed(Step& s) {
   const auto fold = [&](std::string_view form, const Wire& data, bool keep_axes, const Dimensions& shape) {
     return s.make(form, {data, axes}, {{"keep_dims", text(keep_axes)}}, shape);
   };
+  if (op.starts_with("ReduceLog") && is_whole(s.in(0).type)) {
+    // Logarithms are those of real numbers.
+    const Wire real = s.convert(x, LATHE_FLOAT64);
+    const Wire y = op == "ReduceLogSum" ? fold("ReduceSum", real, keep, out) : fold("ReduceSum", s.make("Exp", {real}), keep, out);
+    return s.out(0, s.convert(s.make("Log", {y}), x.type));
+  }
   if (op == "ReduceLogSum") return s.out(0, s.make("Log", {fold("ReduceSum", x, keep, out)}));
   if (op == "ReduceSumSquare") return s.out(0, fold("ReduceSum", s.make("Multiply", {x, x}, {numpy}), keep, out));
   if (op == "ReduceLogSumExp") {
@@ -60,14 +68,18 @@ void reduce(Step& s) {
   const auto axes = axes_of(s);
   const bool keep = s.node.integer("keepdims", 1) != 0;
   const auto fold = [&](const char* form, const Wire& data) { return axes ? s.reduce(form, data, *axes, keep) : data; };
-  if (op == "ReduceLogSum") return s.out(0, s.make("Log", {fold("ReduceSum", x)}));
+  // Logarithms are those of real numbers.
+  const bool whole = op.starts_with("ReduceLog") && is_whole(x.type);
+  const int32_t type = x.type;
+  if (whole) x = s.convert(x, LATHE_FLOAT64);
+  if (op == "ReduceLogSum") return s.out(0, s.convert(s.make("Log", {fold("ReduceSum", x)}), type));
   if (op == "ReduceSumSquare") return s.out(0, fold("ReduceSum", s.make("Multiply", {x, x}, {numpy})));
   if (op == "ReduceLogSumExp") {
-    if (!axes) return s.out(0, x);
+    if (!axes) return s.out(0, s.convert(x, type));
     // The largest is taken out first, so that the exponentials stay finite.
     const Wire largest = s.reduce("ReduceMax", x, *axes, true);
     const Wire sum = s.reduce("ReduceSum", s.make("Exp", {s.make("Subtract", {x, largest}, {numpy})}), *axes, true);
-    const Wire y = s.make("Add", {s.make("Log", {sum}), largest}, {numpy});
+    const Wire y = s.convert(s.make("Add", {s.make("Log", {sum}), largest}, {numpy}), type);
     return s.out(0, keep ? y : s.squeeze(y, *axes));
   }
   if (op == "ReduceL1" || op == "ReduceL2") {

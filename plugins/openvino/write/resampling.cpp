@@ -115,6 +115,24 @@ Wire product(Step& s, const Wire& data, const Wire& matrix, int64_t axis) {
 
 }  // namespace
 
+std::optional<double> kept_scale(const Step& s) {
+  const std::string_view policy = s.node.text("keep_aspect_ratio_policy", "stretch");
+  const auto sizes = s.known_integers(3);
+  if (policy == "stretch" || !sizes) return std::nullopt;
+  const Wire x = s.in(0);
+  std::vector<int64_t> axes = s.node.integers("axes");
+  if (axes.empty())
+    for (int64_t i = 0; i < s.rank(0); ++i) axes.push_back(i);
+  std::optional<double> scale;
+  for (size_t i = 0; i < axes.size() && i < sizes->size(); ++i) {
+    const int64_t from = (*x.dimensions)[static_cast<size_t>(s.axis(axes[i], s.rank(0)))];
+    if (from < 1) return std::nullopt;
+    const double own = static_cast<double>((*sizes)[i]) / static_cast<double>(from);
+    scale = !scale ? own : policy == "not_larger" ? std::min(*scale, own) : std::max(*scale, own);
+  }
+  return scale;
+}
+
 void resample(Step& s) {
   const Wire x = s.in(0);
   const int64_t rank = s.rank(0);
@@ -127,16 +145,18 @@ void resample(Step& s) {
   const sdk::ValueView result = s.node.output_value(0);
   if (!x.is_static() || !result.has_static_shape())
     s.refuse("Interpolate of the IR has no such form, and the products in its place want known sizes");
-  if (s.has(3) && s.node.text("keep_aspect_ratio_policy", "stretch") != "stretch")
-    s.refuse("Interpolate of the IR has no such form, and neither does it keep the aspect ratio by itself");
+  const auto kept = kept_scale(s);
+  if (!kept && s.has(3) && s.node.text("keep_aspect_ratio_policy", "stretch") != "stretch")
+    s.refuse("Interpolate of the IR has no such form, and the products in its place want known sizes");
   const Arithmetic a{s, LATHE_FLOAT32};
   Wire y = s.convert(x, a.type), beyond;
   for (size_t k = 0; k < axes.size(); ++k) {
     const int64_t axis = s.axis(axes[k], rank);
     Side side{static_cast<int64_t>(k), (*x.dimensions)[static_cast<size_t>(axis)], result.shape()[static_cast<size_t>(axis)], {}};
-    if (side.from == side.to && s.has(3) && !crops) continue;
-    side.scale = s.has(3) ? a.number(static_cast<double>(side.to) / static_cast<double>(side.from))
-                          : s.gather(s.convert(s.exact(2), a.type), s.index(side.place), 0);
+    if (side.from == side.to && s.has(3) && !crops && !kept) continue;
+    side.scale = kept       ? a.number(*kept)
+                 : s.has(3) ? a.number(static_cast<double>(side.to) / static_cast<double>(side.from))
+                            : s.gather(s.convert(s.exact(2), a.type), s.index(side.place), 0);
     // Neighbours beyond the ends repeat the last element, unless they are excluded.
     int64_t padding = 0;
     if ((cubic || smooth) && mode != "nearest" && s.node.integer("exclude_outside", 0) == 0) {
@@ -158,7 +178,7 @@ void resample(Step& s) {
     beyond = beyond.has_rank() ? s.make("LogicalOr", {beyond, out}, {numpy}) : out;
   }
   if (beyond.has_rank()) y = a.select(beyond, a.number(s.node.real("extrapolation_value", 0)), y);
-  s.out(0, s.convert(y, x.type));
+  s.out(0, x.type == LATHE_BOOL ? s.make("NotEqual", {y, a.number(0)}, {numpy}) : s.convert(y, x.type));
 }
 
 namespace {
@@ -200,7 +220,11 @@ constexpr Writer writers[] = {{"AffineGrid", Means::decomposition, affine_grid}}
 
 // GridSample of volumes: data [N, C, D, H, W], grid [N, d, h, w, 3]; the elements around each place, gathered and weighed.
 void sample_volume(Step& s) {
-  const Wire x = s.in(0), grid = s.in(1);
+  const Wire grid = s.in(1);
+  const int32_t own = s.in(0).type;
+  // Truth values and integers are weighed as real numbers.
+  const bool real = own == LATHE_FLOAT32 || own == LATHE_FLOAT64 || own == LATHE_FLOAT16 || own == LATHE_BFLOAT16;
+  const Wire x = real ? s.in(0) : s.convert(s.in(0), grid.type);
   const std::string_view mode = s.node.text("mode", "linear"), padding = s.node.text("padding_mode", "zeros");
   const bool corners = s.node.integer("align_corners", 0) != 0, nearest = mode == "nearest";
   if (mode == "cubic") s.refuse("GridSample of the IR takes pictures, that is four axes, and so does ONNX's in the mode cubic");
@@ -259,8 +283,9 @@ void sample_volume(Step& s) {
   }
   const sdk::ValueView result = s.node.output_value(0);
   const Wire shape = s.concat({batch, channels, s.slice(points, {1}, {4}, {1}, {0})}, 0);
-  s.out(0, s.make("Reshape", {sum, shape}, {{"special_zero", "false"}},
-                  result.has_rank() ? Dimensions(result.shape()) : Dimensions(std::vector<int64_t>(5, -1))));
+  const Wire y = s.make("Reshape", {sum, shape}, {{"special_zero", "false"}},
+                        result.has_rank() ? Dimensions(result.shape()) : Dimensions(std::vector<int64_t>(5, -1)));
+  s.out(0, own == LATHE_BOOL ? s.make("NotEqual", {y, s.scalar(y.type, 0)}, {numpy}) : s.convert(y, own));
 }
 
 std::span<const Writer> resampling_writers() { return writers; }

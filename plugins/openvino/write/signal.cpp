@@ -106,7 +106,7 @@ void short_time(Step& s) {
       window = s.broadcast_to(s.scalar(x.type, 1), s.unsqueeze(frame, {0}), std::vector<int64_t>{size.value_or(-1)});
     }
     Dimensions shape = std::vector<int64_t>{batch, -1, size ? *size / 2 + 1 : -1, 2};
-    return s.out(0, s.make("STFT", {s.squeeze(x, {2}), window, frame, scalar(1)}, {{"transpose_frames", "true"}}, result ? result : shape));
+    return s.out(0, s.make("STFT", {s.squeeze(x, {2}), window, frame, scalar(1)}, {{"transpose_frames", "false"}}, result ? result : shape));
   }
   // Frame by frame, gathered at once.
   if (!size || !known_step || samples < 0)

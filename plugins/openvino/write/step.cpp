@@ -342,26 +342,26 @@ Wire Step::floats(int32_t type, std::vector<int64_t> dimensions, const std::vect
         put(static_cast<int64_t>(x));
         break;
       case LATHE_UINT64:
-        put(static_cast<uint64_t>(x));
+        put(x < 0 ? static_cast<uint64_t>(static_cast<int64_t>(x)) : static_cast<uint64_t>(x));
         break;
       case LATHE_INT32:
         put(static_cast<int32_t>(x));
         break;
       case LATHE_UINT32:
-        put(static_cast<uint32_t>(x));
+        put(static_cast<uint32_t>(static_cast<int64_t>(x)));
         break;
       case LATHE_INT16:
         put(static_cast<int16_t>(x));
         break;
       case LATHE_UINT16:
-        put(static_cast<uint16_t>(x));
+        put(static_cast<uint16_t>(static_cast<int64_t>(x)));
         break;
       case LATHE_INT8:
         put(static_cast<int8_t>(x));
         break;
       case LATHE_UINT8:
       case LATHE_BOOL:
-        put(static_cast<uint8_t>(x));
+        put(static_cast<uint8_t>(static_cast<int64_t>(x)));
         break;
       default:
         refuse("it needs a constant of an element type that the IR lacks");

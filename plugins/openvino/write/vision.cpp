@@ -14,6 +14,7 @@ Dimensions declared(const Step& s, size_t i = 0) {
 }
 
 void resize(Step& s) {
+  if (s.in(0).type == LATHE_BOOL) return resample(s);  // Interpolate takes numbers
   const Wire x = s.in(0);
   const int64_t rank = s.rank(0);
   std::string transform(s.node.text("coordinate_transformation_mode", "half_pixel"));
@@ -28,6 +29,12 @@ void resize(Step& s) {
   for (int64_t& a : axes) a = s.axis(a, rank);
   const bool sizes = s.has(3);
   const Dimensions target = declared(s);
+  // Sizes are rounded; where that is not the scale's product, Interpolate would compute with another scale.
+  if (const auto scale = kept_scale(s); scale && target)
+    for (const int64_t a : axes)
+      if (const int64_t from = (*x.dimensions)[static_cast<size_t>(a)];
+          from > 0 && static_cast<double>(from) * *scale != static_cast<double>((*target)[static_cast<size_t>(a)]))
+        return resample(s);
   Wire shape, scales;
   if (sizes && s.node.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
     std::vector<int64_t> computed;
@@ -99,11 +106,14 @@ void grid_sample(Step& s) {
   if (mode == "linear") mode = "bilinear";
   if (mode == "cubic") mode = "bicubic";
   if (s.rank(0) != 4) return sample_volume(s);
-  s.out(0, s.make("GridSample", {s.in(0), s.in(1)},
-                  {{"align_corners", text(s.node.integer("align_corners", 0) != 0)},
-                   {"mode", mode},
-                   {"padding_mode", std::string(s.node.text("padding_mode", "zeros"))}},
-                  declared(s)));
+  const bool truth = s.in(0).type == LATHE_BOOL;
+  const Wire x = truth ? s.convert(s.in(0), s.in(1).type) : s.in(0);
+  const Wire y = s.make("GridSample", {x, s.in(1)},
+                        {{"align_corners", text(s.node.integer("align_corners", 0) != 0)},
+                         {"mode", mode},
+                         {"padding_mode", std::string(s.node.text("padding_mode", "zeros"))}},
+                        declared(s));
+  s.out(0, truth ? s.make("NotEqual", {y, s.scalar(y.type, 0)}, {{"auto_broadcast", "numpy"}}) : y);
 }
 
 void roi_align(Step& s) {
@@ -134,11 +144,22 @@ void suppress(Step& s) {
   s.out(0, all[0]);
 }
 
+// Regions [R, 5] of pictures, by Caffe's rule in both.
+void max_roi_pool(Step& s) {
+  const Wire x = s.in(0), rois = s.in(1);
+  const std::vector<int64_t> size = s.node.integers("pooled_shape");
+  if (size.size() != 2) s.refuse("its pooled_shape has not two sizes");
+  s.out(0, s.make({"ROIPooling", 2}, {x, rois},
+                  {{"pooled_h", text(size[0])},
+                   {"pooled_w", text(size[1])},
+                   {"spatial_scale", text(double(s.node.real("spatial_scale", 1)))},
+                   {"method", "max"}},
+                  std::vector<int64_t>{(*rois.dimensions)[0], (*x.dimensions)[1], size[0], size[1]}));
+}
+
 constexpr Writer writers[] = {
-    {"GridSample", Means::exact, grid_sample},
-    {"NonMaxSuppression", Means::exact, suppress},
-    {"Resize", Means::exact, resize},
-    {"RoiAlign", Means::exact, roi_align},
+    {"GridSample", Means::exact, grid_sample}, {"MaxRoiPool", Means::exact, max_roi_pool}, {"NonMaxSuppression", Means::exact, suppress},
+    {"Resize", Means::exact, resize},          {"RoiAlign", Means::exact, roi_align},
 };
 
 }  // namespace
