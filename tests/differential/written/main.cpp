@@ -1,4 +1,4 @@
-// written TARGET [--count N] [--seed S] [--only Operator,...] [--jobs N] [--refusals]: random models written for a target whose files are read back
+// differential_written TARGET [--count N] [--seed S] [--only Operator,...] [--jobs N] [--refusals]: random models written for a target whose files are read back
 // (or run) here, against the reference on the model itself. What the target refuses is counted, and listed with --refusals.
 //
 // Seeds S..S+N-1 each name one model, the same as the program `differential` draws; a model that is alone is printed. Exit code: 0 no difference, 1
@@ -103,7 +103,7 @@ int main(int count, char** words) try {
     }
   }
   if (!right || target.empty()) {
-    std::printf("usage: written TARGET [--count N] [--seed S] [--only Operator,...] [--jobs N] [--refusals]\n");
+    std::printf("usage: differential_written TARGET [--count N] [--seed S] [--only Operator,...] [--jobs N] [--refusals]\n");
     return 2;
   }
   PluginSearch search;
