@@ -50,16 +50,15 @@ std::string obstacle(const sdk::GraphView& graph) {
   return {};
 }
 
-// The first node behind the input that is not taken, and why. Its part would begin at a tensor that no picture can be made into.
-std::string first_refusal(const sdk::GraphView& graph, const std::vector<std::string>& reasons) {
-  const std::vector<sdk::ValueView> inputs = inputs_of(graph);
+// Its part has to begin at the model's picture, for no other tensor can be calibrated by pictures: it ends before whatever the host computes.
+void end_behind_refused(const sdk::GraphView& graph, std::vector<std::string>& reasons) {
   for (const sdk::NodeView node : graph.nodes())
-    for (const uint32_t value : node.inputs())
-      for (const sdk::ValueView& input : inputs)
-        if (value != LATHE_NONE && graph.value(value).name() == input.name() && !reasons[node.index()].empty())
-          return "axcompile's part has to begin at the model's picture, and '" + std::string(node.name()) +
-                 "', which reads it, is not taken: " + reasons[node.index()];
-  return {};
+    for (const uint32_t value : node.inputs()) {
+      if (value == LATHE_NONE || graph.value(value).is_constant() || !reasons[node.index()].empty()) continue;
+      const uint32_t from = graph.value(value).producer();
+      if (from == LATHE_NONE || reasons[from].empty()) continue;
+      reasons[node.index()] = "it comes behind what the host computes, and axcompile's part has to begin at the model's picture";
+    }
 }
 
 // "axelera-devkit 1.6.0" among what check.py printed.
@@ -103,7 +102,6 @@ std::vector<sdk::KnownMessage> axcompile_messages() {
     return texts;
   }());
   for (size_t i = 0; i < patterns.size(); ++i) all.push_back({patterns[i].c_str(), LATHE_FAILED, statuses()[i].sentence, statuses()[i].hint});
-  all.push_back({"^axcompile status: SUCCEEDED", LATHE_OK, "axcompile's report says that it succeeded"});
   all.push_back({"^axcompile status: (.*)", LATHE_FAILED, "axcompile ended with a status that is not known here: $1", "report it with the log"});
   all.push_back({"^axcompile report: (.*)", LATHE_FAILED, "axcompile left no report that can be read: $1",
                  "it may have ended early; the log's last lines say where"});
@@ -201,9 +199,8 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   std::vector<std::string> reasons = sdk::objections(rules(), graph);
-  std::string whole = obstacle(graph);
-  if (whole.empty()) whole = first_refusal(graph, reasons);
-  if (!whole.empty()) reasons.assign(graph.node_count(), whole);
+  if (const std::string whole = obstacle(graph); !whole.empty()) reasons.assign(graph.node_count(), whole);
+  end_behind_refused(graph, reasons);
   for (const sdk::NodeView node : graph.nodes()) {
     if (reasons[node.index()].empty())
       verdicts.take(node);

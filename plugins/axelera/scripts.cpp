@@ -125,8 +125,8 @@ try:
 except (OSError, ValueError, KeyError, TypeError) as problem:
     print("axcompile report: none that can be read (%s)" % problem)
     sys.exit(1)
-print("axcompile status: " + status)
 if status != "SUCCEEDED":
+    print("axcompile status: " + status)
     sys.exit(1)
 if SINGLE_FILE:
     found = sorted(glob.glob("out/*.axm") + glob.glob("out/compiled_model/*.axm"))
@@ -146,7 +146,7 @@ else:
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             with open(os.path.join("out", name), "rb") as file:
                 archive.writestr(entry, file.read())
-print("axcompile result: " + ARTIFACT)
+print("packed: " + ARTIFACT)
 )py";
 }
 

@@ -28,7 +28,7 @@ std::string config_json(const Config& config, bool modern);
 std::string check_script(const std::string& board);
 
 // pack.py: reads out/compilation_report.json, prints its status as "axcompile
-// status: WORD" and, when it succeeded, makes `artifact`: the .axm file, or a
+// status: WORD" or, when it succeeded, makes `artifact`: the .axm file, or a
 // zip file of compiled_model/.
 std::string pack_script(bool single_file);
 std::string artifact_name(bool single_file);

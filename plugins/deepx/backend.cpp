@@ -45,16 +45,15 @@ std::string obstacle(const sdk::GraphView& graph) {
          (names.empty() ? std::string() : ": " + joined(names));
 }
 
-// The first node behind the input that is not taken, and why. Its part would begin at a tensor that no picture can be made into.
-std::string first_refusal(const sdk::GraphView& graph, const std::vector<std::string>& reasons) {
-  const std::vector<sdk::ValueView> inputs = inputs_of(graph);
+// Its part has to begin at the model's picture, for no other tensor can be calibrated by pictures: it ends before whatever the host computes.
+void end_behind_refused(const sdk::GraphView& graph, std::vector<std::string>& reasons) {
   for (const sdk::NodeView node : graph.nodes())
-    for (const uint32_t value : node.inputs())
-      for (const sdk::ValueView& input : inputs)
-        if (value != LATHE_NONE && graph.value(value).name() == input.name() && !reasons[node.index()].empty())
-          return "DX-COM's part has to begin at the model's picture, and '" + std::string(node.name()) +
-                 "', which reads it, is not taken: " + reasons[node.index()];
-  return {};
+    for (const uint32_t value : node.inputs()) {
+      if (value == LATHE_NONE || graph.value(value).is_constant() || !reasons[node.index()].empty()) continue;
+      const uint32_t from = graph.value(value).producer();
+      if (from == LATHE_NONE || reasons[from].empty()) continue;
+      reasons[node.index()] = "it comes behind what the host computes, and DX-COM's part has to begin at the model's picture";
+    }
 }
 
 }  // namespace
@@ -128,9 +127,9 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   std::vector<std::string> reasons = sdk::objections(rules(), graph);
-  std::string whole = obstacle(graph);
-  if (whole.empty() && !choices_.processor_parts) whole = first_refusal(graph, reasons);
+  const std::string whole = obstacle(graph);
   if (!whole.empty()) reasons.assign(graph.node_count(), whole);
+  if (!choices_.processor_parts) end_behind_refused(graph, reasons);
   std::vector<std::string> slow, outside;
   for (const sdk::NodeView node : graph.nodes()) {
     const std::string& reason = reasons[node.index()];

@@ -110,7 +110,7 @@ class Deepx(StandInTest):
                 [tiny_onnx.node("Relu", ["rows"], ["y"], "relu")], [tiny_onnx.value_info("rows", [1, 16, 96])], [tiny_onnx.value_info("y", [1, 16, 96])]
             ),
         )
-        self.assert_fails_saying(self.compile(slices), 3, "'the_first', which reads it", "the M1A has no Abs")
+        self.assert_fails_saying(self.compile(slices), 3, "the M1A has no Abs", "has to begin at the model's picture")
         for model, words in ((slices, "the M1A has no Abs"), (rows, "'rows' takes none")):
             checked = self.lathe("check", model, "--target", self.target)
             self.assertEqual(checked.returncode, 3, checked.stderr)

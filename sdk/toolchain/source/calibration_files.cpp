@@ -146,10 +146,14 @@ struct Shaped {
   bool pixels = false, transpose = false;
   size_t channels = 1, places = 1;  // of what is transposed
   bool last = false;                // how the sample comes
+  bool items = false;               // the leading axis counts no items: it is part of a sample
 };
 
 Shaped shaped(const CalibrationData& data, const Form& form) {
-  Shaped s{element(data.type), {data.shape.begin() + (data.shape.empty() ? 0 : 1), data.shape.end()}};
+  // Of a tensor inside a network the leading axis may be more than 1.
+  const bool items = !data.shape.empty() && data.shape[0] != 1 && !data.preprocessing;
+  Shaped s{element(data.type), {data.shape.begin() + (data.shape.empty() || items ? 0 : 1), data.shape.end()}};
+  s.items = items;
   s.pixels = form.values != Form::Values::finished;
   const lathe_preprocessing* p = data.preprocessing;
   if (s.pixels) {
@@ -301,7 +305,7 @@ std::vector<std::string> write_calibration_arrays(const CalibrationData& data, c
   const Shaped s = shaped(data, form);
   const std::vector<size_t> samples = chosen(data, form.most);
   std::vector<int64_t> shape = s.shape;
-  if (form.batch_of_one) shape.insert(shape.begin(), 1);
+  if (form.batch_of_one && !s.items) shape.insert(shape.begin(), 1);
   const std::string header = npy_header(s.element, shape);
   make_folder(folder);
   std::vector<std::string> names(samples.size());
