@@ -27,6 +27,11 @@ void infer_clip(InferenceContext& c) {
   infer::same_as_input(c);
 }
 
+void infer_gelu(InferenceContext& c) {
+  infer::choice(c, "approximate", {"none", "tanh"});
+  infer::same_as_input(c);
+}
+
 // A bias is as long as the last axis.
 void infer_biased(InferenceContext& c) {
   infer::same_as_input(c);
@@ -65,7 +70,15 @@ std::span<const Operator> activation_operators() {
       activation("Softsign", {1, 22}, kernels::softsign),
       activation("Mish", {18, 22}, kernels::mish),
       activation("Swish", {24}, kernels::swish, {{"alpha", real, false, "1.0"}}),
-      activation("Gelu", {20}, kernels::gelu, {{"approximate", AttributeKind::text, false, "none"}}),
+      {"",
+       "Gelu",
+       {20},
+       {{"X", "T"}},
+       {{"Y", "T"}},
+       {{"T", infer::floats()}},
+       {{"approximate", AttributeKind::text, false, "none"}},
+       infer_gelu,
+       kernels::gelu},
       {"",
        "Shrink",
        {9},

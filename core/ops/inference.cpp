@@ -88,6 +88,33 @@ size_t axis(const InferenceContext& context, int64_t axis, size_t rank, std::str
   return size_t(axis < 0 ? axis + r : axis);
 }
 
+std::vector<size_t> distinct_axes(const InferenceContext& context, const std::vector<int64_t>& axes, size_t rank) {
+  std::vector<size_t> places;
+  for (const int64_t each : axes) {
+    const size_t place = axis(context, each, rank);
+    if (std::find(places.begin(), places.end(), place) != places.end())
+      context.fail("attribute 'axes' names an axis twice", "each axis once", std::to_string(each));
+    places.push_back(place);
+  }
+  return places;
+}
+
+std::string choice(const InferenceContext& context, std::string_view attribute, const std::vector<std::string>& known) {
+  std::string given = context.node().text(attribute, known[0]);
+  if (std::find(known.begin(), known.end(), given) != known.end()) return given;
+  std::string expected;
+  for (const std::string& k : known) expected += (expected.empty() ? "" : ", ") + k;
+  context.fail("attribute '" + std::string(attribute) + "' has an unknown value" + did_you_mean(given, known), expected, given);
+  return given;
+}
+
+DataType data_type(const InferenceContext& context, std::string_view attribute) {
+  const int64_t number = context.node().integer(attribute, 0);
+  if (number < 0 || number > int64_t(DataType::int2))
+    context.fail("attribute '" + std::string(attribute) + "' names no element type", "a TensorProto.DataType number", std::to_string(number));
+  return DataType(number);
+}
+
 std::optional<std::vector<int64_t>> known_integers(const InferenceContext& context, size_t input) {
   if (const Tensor* constant = context.constant(input); constant && (constant->type == DataType::int64 || constant->type == DataType::int32))
     return to_int64s(*constant);

@@ -35,6 +35,12 @@ void broadcast_to_bool(InferenceContext& context);  // likewise, boolean
 
 // An axis attribute or element as 0..rank-1.
 size_t axis(const InferenceContext& context, int64_t axis, size_t rank, std::string_view what = "axis");
+// Several axes as 0..rank-1; fails where one is named twice.
+std::vector<size_t> distinct_axes(const InferenceContext& context, const std::vector<int64_t>& axes, size_t rank);
+// A text attribute with a fixed set of values; the first of them where it is absent.
+std::string choice(const InferenceContext& context, std::string_view attribute, const std::vector<std::string>& known);
+// An attribute that holds a TensorProto.DataType number; none where it is absent or 0.
+DataType data_type(const InferenceContext& context, std::string_view attribute);
 // The elements of an integer constant input, or nullopt when they are not known.
 std::optional<std::vector<int64_t>> known_integers(const InferenceContext& context, size_t input);
 // Fails unless the input's rank is between low and high (or unknown).

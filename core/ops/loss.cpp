@@ -8,9 +8,7 @@ namespace lathe {
 namespace {
 
 void infer_loss(InferenceContext& c) {
-  const std::string reduction = c.node().text("reduction", "mean");
-  if (reduction != "none" && reduction != "mean" && reduction != "sum")
-    c.fail("attribute 'reduction' has no such value", "none, mean or sum", reduction);
+  const std::string reduction = infer::choice(c, "reduction", {"mean", "none", "sum"});
   infer::expect_rank(c, 0, 2, SIZE_MAX);
   const Shape *x = infer::shape(c, 0), *labels = infer::shape(c, 1);
   std::optional<Shape> losses;

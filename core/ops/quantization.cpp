@@ -60,20 +60,20 @@ void check_zero(const InferenceContext& c) {
 
 void infer_quantize(InferenceContext& c) {
   check_scale(c);
-  const DataType asked = DataType(c.node().integer("output_dtype", 0));
+  const DataType asked = infer::data_type(c, "output_dtype");
   const DataType type = c.input(2) ? infer::element(c, 2) : (asked == DataType::none ? DataType::uint8 : asked);
   if (c.input(2) && asked != DataType::none && asked != type)
     c.fail("output_dtype contradicts the zero point", std::string(name(type)), std::string(name(asked)));
   const std::vector<DataType> allowed = quantized_types();
   if (type != DataType::none && std::find(allowed.begin(), allowed.end(), type) == allowed.end())
     c.fail("attribute 'output_dtype' names no quantised type", "an integer of up to 16 bits, float8 or float4e2m1", std::string(name(type)));
-  if (const int64_t precision = c.node().integer("precision", 0)) check_float(c, "precision", DataType(precision));
+  check_float(c, "precision", infer::data_type(c, "precision"));
   check_zero(c);
   set_like_input(c, type);
 }
 void infer_dequantize(InferenceContext& c) {
   check_scale(c);
-  const DataType asked = DataType(c.node().integer("output_dtype", 0));
+  const DataType asked = infer::data_type(c, "output_dtype");
   if (asked == DataType::none && infer::element(c, 1) == DataType::float8e8m0)
     c.fail("the type of the output is not said", "attribute 'output_dtype', since no output can have the scale's type", "float8e8m0");
   const DataType type = asked == DataType::none ? infer::element(c, 1) : asked;

@@ -9,13 +9,11 @@ namespace {
 
 // The attribute dtype, or `otherwise`; it must be among `allowed`.
 DataType drawn_type(const InferenceContext& c, DataType otherwise, const std::vector<DataType>& allowed) {
-  const DataType type = c.node().has("dtype") ? DataType(c.node().integer("dtype", 0)) : otherwise;
+  const DataType type = c.node().has("dtype") ? infer::data_type(c, "dtype") : otherwise;
   if (std::find(allowed.begin(), allowed.end(), type) != allowed.end() || type == DataType::none) return type;
   std::string expected;
   for (const DataType t : allowed) expected += (expected.empty() ? "" : ", ") + std::string(name(t));
-  const bool known = int32_t(type) >= 0 && type <= DataType::int2;
-  c.fail("the output has a type that the operator does not yield", expected, known ? std::string(name(type)) : std::to_string(int32_t(type)),
-         "attribute 'dtype' chooses another");
+  c.fail("the output has a type that the operator does not yield", expected, std::string(name(type)), "attribute 'dtype' chooses another");
   return type;
 }
 

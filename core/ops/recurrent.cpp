@@ -47,7 +47,9 @@ void infer_recurrent(InferenceContext& c) {
   l.batch = at(x, batch_major ? 0 : 1);
   l.inputs = known(at(x, 2), at(weights, 2));
   l.hidden = at(recurrence, 2);
-  if (const int64_t size = c.node().integer("hidden_size", 0); size > 0) {
+  if (c.node().has("hidden_size")) {
+    const int64_t size = c.node().integer("hidden_size", 0);
+    if (size < 1) c.fail("attribute 'hidden_size' is out of range", "at least 1", std::to_string(size));
     if (infer::differ(l.hidden, Dimension(size)))
       c.fail("attribute 'hidden_size' is not what R says", std::to_string(l.hidden.value), std::to_string(size));
     l.hidden = Dimension(size);

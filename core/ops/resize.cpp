@@ -9,25 +9,17 @@
 namespace lathe {
 namespace {
 
-void check_choice(const InferenceContext& c, std::string_view attribute, const std::vector<std::string>& known) {
-  const std::string given = c.node().text(attribute, known[0]);
-  if (std::find(known.begin(), known.end(), given) != known.end()) return;
-  std::string expected;
-  for (const std::string& k : known) expected += (expected.empty() ? "" : ", ") + k;
-  c.fail("attribute '" + std::string(attribute) + "' has an unknown value" + did_you_mean(given, known), expected, given);
-}
-
 bool given(const InferenceContext& c, size_t input) {
   const Shape* s = infer::shape(c, input);
   return c.input(input) && !(s && s->size() == 1 && (*s)[0].value == 0);  // an empty tensor stands for an absent one
 }
 
 void infer_resize(InferenceContext& c) {
-  check_choice(c, "mode", {"nearest", "linear", "cubic"});
-  check_choice(c, "coordinate_transformation_mode",
-               {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"});
-  check_choice(c, "nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
-  check_choice(c, "keep_aspect_ratio_policy", {"stretch", "not_larger", "not_smaller"});
+  infer::choice(c, "mode", {"nearest", "linear", "cubic"});
+  infer::choice(c, "coordinate_transformation_mode",
+                {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"});
+  infer::choice(c, "nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
+  infer::choice(c, "keep_aspect_ratio_policy", {"stretch", "not_larger", "not_smaller"});
   if (given(c, 2) == given(c, 3)) c.fail("exactly one of scales and sizes is wanted", "one of them", given(c, 2) ? "both" : "neither");
   const Shape* x = infer::shape(c, 0);
   if (!x) return infer::set(c, std::nullopt);
@@ -35,8 +27,7 @@ void infer_resize(InferenceContext& c) {
   if (axes.empty())
     for (size_t i = 0; i < x->size(); ++i) axes.push_back(int64_t(i));
   Shape y = *x;
-  std::vector<size_t> places;
-  for (const int64_t axis : axes) places.push_back(infer::axis(c, axis, x->size()));
+  const std::vector<size_t> places = infer::distinct_axes(c, axes, x->size());
   if (c.node().text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize") {
     const Shape* region = infer::shape(c, 1);
     if (!c.input(1) || (region && (region->size() != 1 || infer::differ((*region)[0], Dimension(2 * int64_t(axes.size()))))))

@@ -231,7 +231,7 @@ void infer_expand(InferenceContext& c) {
 void infer_eye_like(InferenceContext& c) {
   infer::expect_rank(c, 0, 2, 2);
   DataType type = infer::element(c, 0);
-  if (c.node().has("dtype")) type = DataType(c.node().integer("dtype", 0));
+  if (c.node().has("dtype")) type = infer::data_type(c, "dtype");
   std::vector<DataType> allowed = infer::numbers();
   allowed.push_back(DataType::boolean);
   allowed.push_back(DataType::none);

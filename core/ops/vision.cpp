@@ -8,17 +8,9 @@
 namespace lathe {
 namespace {
 
-void check_choice(const InferenceContext& c, std::string_view attribute, const std::vector<std::string>& known) {
-  const std::string given = c.node().text(attribute, known[0]);
-  if (std::find(known.begin(), known.end(), given) != known.end()) return;
-  std::string expected;
-  for (const std::string& k : known) expected += (expected.empty() ? "" : ", ") + k;
-  c.fail("attribute '" + std::string(attribute) + "' has an unknown value" + did_you_mean(given, known), expected, given);
-}
-
 void infer_grid_sample(InferenceContext& c) {
-  check_choice(c, "mode", {"linear", "nearest", "cubic"});
-  check_choice(c, "padding_mode", {"zeros", "border", "reflection"});
+  infer::choice(c, "mode", {"linear", "nearest", "cubic"});
+  infer::choice(c, "padding_mode", {"zeros", "border", "reflection"});
   infer::expect_rank(c, 0, 3, SIZE_MAX);
   const Shape *x = infer::shape(c, 0), *grid = infer::shape(c, 1);
   if (x) {
@@ -67,11 +59,15 @@ void infer_regions(InferenceContext& c, int64_t columns, int64_t height, int64_t
   infer::set(c, Shape{rois ? (*rois)[0] : Dimension(), x ? (*x)[1] : Dimension(), Dimension(height), Dimension(width)});
 }
 
+// Points on each axis of a bin. Detectors take 2; far more would keep a processor busy for hours.
+constexpr int64_t most_samples = 1024;
+
 void infer_roi_align(InferenceContext& c) {
-  check_choice(c, "mode", {"avg", "max"});
-  check_choice(c, "coordinate_transformation_mode", {"half_pixel", "output_half_pixel"});
-  if (c.node().integer("sampling_ratio", 0) < 0)
-    c.fail("attribute 'sampling_ratio' is out of range", "0 or more", std::to_string(c.node().integer("sampling_ratio", 0)));
+  infer::choice(c, "mode", {"avg", "max"});
+  infer::choice(c, "coordinate_transformation_mode", {"half_pixel", "output_half_pixel"});
+  const int64_t sampling = c.node().integer("sampling_ratio", 0);
+  if (sampling < 0 || sampling > most_samples)
+    c.fail("attribute 'sampling_ratio' is out of range", "0 to " + std::to_string(most_samples), std::to_string(sampling));
   if (const Shape* rois = infer::shape(c, 1); rois && rois->size() == 2) infer::expect_length(c, 2, (*rois)[0]);
   infer_regions(c, 4, c.node().integer("output_height", 1), c.node().integer("output_width", 1));
 }
@@ -92,7 +88,8 @@ void infer_center_crop_pad(InferenceContext& c) {
   if (length && infer::differ((*length)[0], Dimension(int64_t(axes.size()))))
     c.fail("the wanted shape has the wrong length", std::to_string(axes.size()), to_string(*length));
   Shape y = *x;
-  for (size_t i = 0; i < axes.size(); ++i) y[infer::axis(c, axes[i], x->size())] = wanted ? (*wanted)[i] : Dimension();
+  const std::vector<size_t> places = infer::distinct_axes(c, axes, x->size());
+  for (size_t i = 0; i < axes.size(); ++i) y[places[i]] = wanted ? (*wanted)[i] : Dimension();
   infer::set(c, std::move(y));
 }
 
@@ -184,7 +181,7 @@ void infer_deform_conv(InferenceContext& c) {
 
 // Engines decode with the libraries of the machine: there is no kernel.
 void infer_image_decoder(InferenceContext& c) {
-  check_choice(c, "pixel_format", {"RGB", "BGR", "Grayscale"});
+  infer::choice(c, "pixel_format", {"RGB", "BGR", "Grayscale"});
   infer::expect_rank(c, 0, 1, 1);
   infer::set(c, Shape{Dimension(), Dimension(), Dimension(c.node().text("pixel_format", "RGB") == "Grayscale" ? 1 : 3)});
 }

@@ -1,5 +1,5 @@
 // What is said of bad nodes, for every operator: wrong counts, types and attributes are made up from the signatures themselves; impossible shapes
-// stand in a table with a row for every family. What an operator says beyond that is tested in its family's own file.
+// and values stand in tables with a row for every family. What an operator says beyond that is tested in its family's own file.
 #include <set>
 
 #include "core/ops/families.hpp"
@@ -194,13 +194,13 @@ TEST_CASE("more dimensions than anything has, for every operator that takes tens
 
 namespace {
 
-struct BadShape {
+struct BadNode {
   std::span<const Operator> (*family)();
   std::string inputs, node;        // of a graph with the one output y
   std::vector<std::string> parts;  // of the sentence, beside node and operator
 };
 
-const BadShape bad_shapes[] = {
+const BadNode bad_shapes[] = {
     {activation_operators, "float[2,3] x, float[4] s", "PRelu(x, s)", {"2x3", "4"}},
     {attention_operators, "float[2,4,8] q, float[3,4,8] k, float[3,4,8] v", "Attention<q_num_heads = 2, kv_num_heads = 2>(q, k, v)", {"2", "3"}},
     {attention_microsoft_operators,
@@ -253,12 +253,61 @@ const BadShape bad_shapes[] = {
     {vision_operators, "float[1,1,2,2] x, float[2,1,1,2] g", "GridSample(x, g)", {"1x1x2x2", "2x1x1x2"}},
 };
 
-}  // namespace
+// Values of attributes that mean nothing, for every family whose operators have attributes with such values.
+const BadNode bad_values[] = {
+    {activation_operators, "float[2] x", "Gelu<approximate = \"tahn\">(x)", {"'approximate'", "none, tanh", "tahn"}},
+    {attention_operators, "float[2,4,9] q", "Attention<q_num_heads = 2, kv_num_heads = 2>(q, q, q)", {"9"}},
+    {attention_microsoft_operators, "float[2,4,8] q", "com.microsoft.MultiHeadAttention<num_heads = 3>(q, q, q)", {"8", "3"}},
+    {bitwise_operators, "uint8[2] a", "BitShift<direction = \"UP\">(a, a)", {"'direction'", "LEFT", "UP"}},
+    {control_flow_operators, "float[2] a", "Scan<num_scan_inputs = 3, body = b (c) => (d) { d = Neg(c) }>(a)", {"'num_scan_inputs'", "3"}},
+    {conversion_operators, "float[2] x", "Cast<to = 99>(x)", {"'to'", "99"}},
+    {convolution_operators, "float[1,2,8,8] x, float[2,2,3,3] w", "Conv<strides = [1, 0]>(x, w)", {"'strides'", "0"}},
+    {einsum_operators, "float[2,3] a", "Einsum<equation = \"ij->ik\">(a)", {"k"}},
+    {fused_convolution_operators,
+     "float[1,2,8,8] x, float[2,2,3,3] w",
+     "com.microsoft.FusedConv<activation = \"Relux\">(x, w)",
+     {"'activation'", "Relux"}},
+    {indexing_operators, "float[2] x, int64[2] i", "ScatterElements<reduction = \"mean\">(x, i, x)", {"'reduction'", "none, add", "mean"}},
+    {loss_operators, "float[3,5] x, int64[3] t", "NegativeLogLikelihoodLoss<reduction = \"most\">(x, t)", {"'reduction'", "mean, none, sum", "most"}},
+    {ml_features_operators, "float[2,3] x", "ai.onnx.ml.Normalizer<norm = \"L3\">(x)", {"'norm'", "L3"}},
+    {ml_linear_operators, "float[2,1] x", "ai.onnx.ml.LinearRegressor<coefficients = [1.0], post_transform = \"NO\">(x)", {"'post_transform'", "NO"}},
+    {ml_trees_operators,
+     "float[2,3] x",
+     "ai.onnx.ml.TreeEnsembleRegressor<nodes_treeids = [0], nodes_nodeids = [0], nodes_featureids = [0], nodes_modes = [\"LEAVE\"], nodes_values = "
+     "[0.0], nodes_truenodeids = [0], nodes_falsenodeids = [0], target_treeids = [0], target_nodeids = [0], target_ids = [0], target_weights = "
+     "[1.0]>(x)",
+     {"'nodes_modes'", "LEAVE"}},
+    {movement_operators, "float[1,8,2,2] x", "DepthToSpace<blocksize = 3>(x)", {"8", "9"}},
+    {normalization_operators, "float[2,3] x, float[3] s", "LayerNormalization<stash_type = 7>(x, s)", {"'stash_type'", "7"}},
+    {normalization_microsoft_operators, "float[1,4,4,6] x, float[6] s", "com.microsoft.GroupNorm<groups = 4, activation = 0>(x, s, s)", {"6", "4"}},
+    {pooling_operators, "float[1,3,8,8] x", "MaxPool<kernel_shape = [2, 2], auto_pad = \"SAME\">(x)", {"'auto_pad'", "SAME"}},
+    {quantization_operators, "float[2] x, float s", "QuantizeLinear<output_dtype = 99>(x, s)", {"'output_dtype'", "99"}},
+    {quantized_arithmetic_operators,
+     "uint8[1,1,4,4] x, float s, uint8 z",
+     "com.microsoft.QLinearAveragePool<kernel_shape = [0, 1]>(x, s, z, s, z)",
+     {"'kernel_shape'", "0"}},
+    {quantized_products_operators,
+     "float[2,32] a, uint8[4,1,16] b, float[4] s",
+     "com.microsoft.MatMulNBits<K = 32, N = 4, bits = 9, block_size = 32>(a, b, s)",
+     {"'bits'", "9"}},
+    {random_operators, "float[3] x", "Bernoulli<dtype = 99>(x)", {"'dtype'", "99"}},
+    {recurrent_operators, "float[5,1,4] x, float[1,8,4] w, float[1,8,2] r", "LSTM<hidden_size = -2>(x, w, r)", {"'hidden_size'", "-2"}},
+    {reduction_operators, "float[2,3] x", "ArgMax<axis = -3>(x)", {"axis", "-3"}},
+    {resize_operators, "float[1,1,2,2] x, float[2] s", "Resize<axes = [2, -2]>(x, , s)", {"'axes'", "twice", "-2"}},
+    {selection_operators, "float[2,3] x", "Unique<axis = 2>(x)", {"axis", "2"}},
+    {sequence_operators, "seq(float[2]) s", "ConcatFromSequence<axis = 0, new_axis = 2>(s)", {"'new_axis'", "2"}},
+    {shape_operators, "float[2,3] x", "EyeLike<dtype = 99>(x)", {"'dtype'", "99"}},
+    {signal_operators, "int64 n", "HannWindow<output_datatype = 8>(n)", {"'output_datatype'", "8"}},
+    {softmax_operators, "float[2,3] x", "LogSoftmax<axis = -3>(x)", {"axis", "-3"}},
+    {string_operators, "string[2] a", "StringNormalizer<case_change_action = \"TITLE\">(a)", {"'case_change_action'", "TITLE"}},
+    {vision_operators,
+     "float[1,1,4,4] x, float[2,4] r, int64[2] b",
+     "RoiAlign<sampling_ratio = 4611686018427387904>(x, r, b)",
+     {"'sampling_ratio'", "1024"}},
+};
 
-TEST_CASE("shapes that no operator of a family can take") {
-  std::set<const Operator*> covered;
-  for (const BadShape& row : bad_shapes) {
-    for (const Operator& op : row.family()) covered.insert(&op);
+void check_rows(std::span<const BadNode> rows) {
+  for (const BadNode& row : rows) {
     const size_t dot = row.node.substr(0, row.node.find_first_of("<(")).rfind('.');
     const size_t begin = dot == std::string::npos ? 0 : dot + 1;
     std::vector<std::string> parts = row.parts;
@@ -266,5 +315,16 @@ TEST_CASE("shapes that no operator of a family can take") {
     parts.push_back(row.node.substr(begin, row.node.find_first_of("<(") - begin));
     check_complaint("g (" + row.inputs + ") => (y) { [judged] y = " + row.node + " }", parts);
   }
+}
+
+}  // namespace
+
+TEST_CASE("shapes that no operator of a family can take") {
+  check_rows(bad_shapes);
+  std::set<const Operator*> covered;
+  for (const BadNode& row : bad_shapes)
+    for (const Operator& op : row.family()) covered.insert(&op);
   for (const Operator* op : operators()) CHECK_MESSAGE(covered.contains(op), op->name, " belongs to a family without a row");
 }
+
+TEST_CASE("values of attributes that no operator of a family can take") { check_rows(bad_values); }

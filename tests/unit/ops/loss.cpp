@@ -40,7 +40,7 @@ TEST_CASE("bad losses") {
   check_complaint("g (float[2,3] x, int64[2] t, float[2] w) => (y) { y = NegativeLogLikelihoodLoss(x, t, w) }", {"input 2", "3", "2"});
   check_complaint("g (float[2,3] x, float[2] t) => (y) { y = NegativeLogLikelihoodLoss(x, t) }", {"'target'", "int32, int64", "float"});
   check_complaint("g (float[2,3] x, int64[2] t) => (y) { y = NegativeLogLikelihoodLoss<reduction = \"max\">(x, t) }",
-                  {"'reduction'", "none, mean or sum", "max"});
+                  {"'reduction'", "mean, none, sum", "max"});
   CHECK_THROWS_WITH_AS(result("g () => (y) <float[1,3] x = {1, 2, 3}, int64[1] t = {3}> { y = SoftmaxCrossEntropyLoss(x, t) }"),
                        doctest::Contains("label"), Error);
 }
