@@ -162,6 +162,7 @@ constexpr OperatorInfo table[] = {
   {"CONV_3D_TRANSPOSE", 141, conv3d, {}},
   {"RANDOM_STANDARD_NORMAL", 146, {114}, {}},
   {"RANDOM_UNIFORM", 148, {114}, {}},
+  {"MULTINOMIAL", 149, {114}, {}},
   {"GELU", 150, {116, {flag("approximate", 0)}}, {{{F::in_int8, 2}, {F::in_uint8, 2}}}},
 };
 // clang-format on

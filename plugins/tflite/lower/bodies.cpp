@@ -36,6 +36,7 @@ int32_t Lowering::lower_body(const sdk::GraphView& body, std::span<const uint32_
   settings.borders = Borders::as_they_are;  // a body's borders are not the model's
   Lowering inner(body, settings);
   inner.main().name = origin_ + "/" + std::string(body.name());
+  inner.is_body_ = true;
   inner.read_values();
   std::vector<uint32_t> places(captured.size(), LATHE_NONE);
   for (const lathe_capture& capture : body.captures()) {
@@ -51,7 +52,7 @@ int32_t Lowering::lower_body(const sdk::GraphView& body, std::span<const uint32_
     value.extents = outer.extents;
     value.has_rank = outer.has_rank;
     value.onnx_type = outer.onnx_type;
-    tflite::type_of(outer.onnx_type, value.type);
+    value.type = outer.type;
     const auto at = std::find(captured.begin(), captured.end(), capture.outer);
     if (at != captured.end()) places[static_cast<size_t>(at - captured.begin())] = capture.inner;
   }

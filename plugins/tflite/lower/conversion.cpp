@@ -12,19 +12,6 @@ void lower_identity(Lowering& l, const Work& w) {
   l.alias(w.out(), w.in(0));
 }
 
-void lower_dropout(Lowering& l, const Work& w) {
-  const auto training = w.has(2) ? l.integers(w.in(2)) : std::vector<int64_t>{0};
-  const auto ratio = w.has(1) ? l.numbers(w.in(1)) : std::vector<double>{0.5};
-  const bool drops = !training || ((*training)[0] != 0 && (!ratio || (*ratio)[0] != 0));
-  if (drops) l.refuse("it drops at random, and the format's random numbers are not those that ONNX's seed asks for");
-  l.alias(w.out(), w.in(0));
-  if (w.out(1) == LATHE_NONE) return;
-  const Extents e = l.extents(w.out(1));
-  for (const int64_t d : e)
-    if (d < 0) l.refuse("the shape of its mask is open");
-  l.define(w.out(1), l.filled(Type::boolean, e, 1), identity(e.size()));
-}
-
 // An optional that is a tensor is there.
 void lower_has_element(Lowering& l, const Work& w) {
   l.define(w.out(), l.filled(Type::boolean, l.extents(w.out()), w.has(0)), identity(l.rank(w.out())));
@@ -34,7 +21,7 @@ void lower_cast(Lowering& l, const Work& w) {
   const Order order = l.order_of(w.in(0));
   const int32_t x = l.in_order(w.in(0), order);
   const Type to = l.type(w.out());
-  if (l.value(w.out()).onnx_type != onnx_type(to)) l.refuse("the format has no tensors of the type it casts to");
+  if (Type held; !type_of(l.value(w.out()).onnx_type, held)) l.refuse("the format has no tensors of the type it casts to");
   if (l.type_of(x) == to) return l.alias(w.out(), w.in(0));
   if (l.type_of(x) == Type::float16 && to == Type::float32) return l.define(w.out(), l.make("DEQUANTIZE", {x}, to, l.extents_of(x)), order);
   if (to == Type::boolean) {  // what is not zero, as ONNX has it
@@ -74,7 +61,18 @@ Expression parameter(Lowering& l, const Work& w, size_t i, const Order& order) {
     wide[static_cast<size_t>(axis)] = e[0];
     return {&l, l.cast(l.in_order(l.reshaped(w.in(i), wide), order), Type::float32)};
   }
-  if (e.size() > 1) l.refuse("the format has no scales per block");
+  if (e.size() > 1) {  // one per block along the axis: each as often as its block is long
+    int64_t axis = w.node.integer("axis", 1);
+    if (axis < 0) axis += static_cast<int64_t>(order.size());
+    const int64_t extent = l.extents(w.in(0))[static_cast<size_t>(axis)], block = w.node.integer("block_size", 0);
+    if (extent < 0 || block < 1) l.refuse("the dimension that its blocks lie along is open");
+    std::vector<int32_t> blocks;
+    for (int64_t p = 0; p < extent; ++p) blocks.push_back(static_cast<int32_t>(p / block));
+    Extents full = e;
+    full[static_cast<size_t>(axis)] = extent;
+    const Expression each{&l, l.cast(l.plain(w.in(i)), Type::float32)};
+    return each.with(l.make("GATHER", {each.tensor, l.ints(blocks)}, Type::float32, full, {{"axis", static_cast<double>(axis), {}}}));
+  }
   return {&l, l.cast(l.reshape(l.plain(w.in(i)), {}), Type::float32)};
 }
 
@@ -82,7 +80,7 @@ Expression parameter(Lowering& l, const Work& w, size_t i, const Order& order) {
 void quantize_by_formula(Lowering& l, const Work& w) {
   const Type type = l.type(w.out());
   const Limits limits = limits_of(l, type);
-  const Order order = l.order_of(w.in(0));
+  const Order order = l.rank(w.in(1)) > 1 ? identity(l.rank(w.in(0))) : l.order_of(w.in(0));
   const Expression x{&l, l.in_order(w.in(0), order)};
   if (l.type_of(x.tensor) != Type::float32) l.refuse("the format's QUANTIZE takes float32");
   Expression y = (x / parameter(l, w, 1, order)).call("ROUND");
@@ -118,7 +116,7 @@ void lower_quantize(Lowering& l, const Work& w) {
 void lower_dequantize(Lowering& l, const Work& w) {
   if (l.is_constant(w.out()) || has_quantize(l.value(w.in(0)).quantization, l.type(w.in(0)))) return;
   if (l.type(w.out()) != Type::float32) l.refuse("the format dequantises to float32 only");
-  const Order order = l.order_of(w.in(0));
+  const Order order = l.rank(w.in(1)) > 1 ? identity(l.rank(w.in(0))) : l.order_of(w.in(0));
   Expression y{&l, l.cast(l.in_order(w.in(0), order), Type::float32)};
   if (w.has(2)) y = y - parameter(l, w, 2, order);
   l.define(w.out(), (y * parameter(l, w, 1, order)).tensor, order);
@@ -143,7 +141,6 @@ const LowerRule rules[] = {{"Cast", lower_cast},
                            {"CastLike", lower_cast},
                            {"DequantizeLinear", lower_dequantize},
                            {"DynamicQuantizeLinear", lower_dynamic_quantize},
-                           {"Dropout", lower_dropout},
                            {"Identity", lower_identity},
                            {"OptionalGetElement", lower_identity},
                            {"OptionalHasElement", lower_has_element},

@@ -27,8 +27,6 @@ Type computed_in(const Lowering& l, const Kernel& k, Type type) {
   const bool narrow = type == Type::int8 || type == Type::uint8 || type == Type::int16 || type == Type::uint16;
   if (narrow && takes(Type::int32)) return Type::int32;
   if ((narrow || type == Type::uint32) && takes(Type::int64)) return Type::int64;
-  // Quotients of int64 are of places and extents, which the format itself counts in 31 bits.
-  if (type == Type::int64 && k.tflite == "DIV") return Type::int32;
   l.refuse("the runtime's " + std::string(k.tflite) + " has no kernel for " + name(type));
 }
 
@@ -56,8 +54,30 @@ uint32_t quantized_constant(Lowering& l, uint32_t id, Type type) {
   return made;
 }
 
+// The quotient of int64, towards zero, which DIV has no kernel for: float32 quotients of what is left, each a little too small and right in 21 bits.
+Expression divided(Expression a, Expression b) {
+  Lowering& l = *a.lowering;
+  const auto real = [&](Expression x) { return x.with(l.cast(x.tensor, Type::float32)); };
+  const Expression divisor = real(b);
+  Expression quotient = a.number(0), rest = a;
+  for (int step = 0; step < 3; ++step) {
+    const Expression more = a.with(l.cast((real(rest) / divisor * (1 - std::ldexp(1.0, -22))).tensor, Type::int64));
+    quotient = step == 0 ? more : quotient + more;
+    rest = rest - more * b;
+  }
+  const Expression one = a.with(l.cast(a.with(l.compare("GREATER_EQUAL", absolute(rest).tensor, absolute(b).tensor)).tensor, Type::int64));
+  const Expression apart = less(rest, 0).with(l.compare("NOT_EQUAL", less(rest, 0).tensor, less(b, 0).tensor));
+  return quotient + select(apart, -one, one);
+}
+
 void lower_arithmetic(Lowering& l, const Work& w) {
   const Kernel& k = kernel_of(w);
+  if (w.node.is("Div") && (l.type(w.out()) == Type::int64 || l.type(w.out()) == Type::uint32)) {
+    const Order order = l.common_order(w.inputs, l.rank(w.out()));
+    const Expression a{&l, l.cast(l.broadcastable(w.in(0), order), Type::int64)}, b{&l, l.cast(l.broadcastable(w.in(1), order), Type::int64)};
+    const int32_t quotient = l.reshape(divided(a, b).tensor, permute(l.extents(w.out()), order));
+    return l.define(w.out(), l.cast(quotient, l.type(w.out())), order);
+  }
   std::vector<uint32_t> ids = w.inputs;
   if (w.quantized)
     for (uint32_t& id : ids)
@@ -81,6 +101,22 @@ void lower_arithmetic(Lowering& l, const Work& w) {
   l.define(w.out(), l.cast(l.reshape(sum, wanted), type), order);
 }
 
+// Powers of int64, which POW has no kernel for: squares of the base, for the bits of the exponent. A fractional exponent goes by way of float32.
+Expression whole_power(Expression base, Expression exponent) {
+  Lowering& l = *base.lowering;
+  if (l.type_of(exponent.tensor) == Type::float32)
+    return base.with(l.cast(l.binary("POW", l.cast(base.tensor, Type::float32), exponent.tensor), Type::int64));
+  Expression rest = exponent.with(l.cast(exponent.tensor, Type::int32)), power = base.number(1);
+  constexpr int bits = 6;  // beyond 63 only powers of 0, 1 and -1 fit
+  for (int k = 0; k < bits; ++k) {
+    const Expression odd = rest.with(l.binary("FLOOR_MOD", rest.tensor, rest.number(2).tensor));
+    power = select(greater(odd, 0), power * base, power);
+    rest = rest.with(l.binary("FLOOR_DIV", rest.tensor, rest.number(2).tensor));
+    if (k + 1 < bits) base = base * base;
+  }
+  return power;
+}
+
 void lower_pow(Lowering& l, const Work& w) {
   const Order order = l.common_order(w.inputs, l.rank(w.out()));
   const Type type = l.type(w.out());
@@ -92,9 +128,15 @@ void lower_pow(Lowering& l, const Work& w) {
     if ((*exponent)[0] == 0.5) return l.define(w.out(), sqrt(x).tensor, order);
     if ((*exponent)[0] == 3) return l.define(w.out(), (x * x * x).tensor, order);
   }
+  if (l.type(w.in(1)) == Type::uint64 && exponent) {  // no kernel takes UINT64, but its numbers are there
+    const std::vector<float> floats(exponent->begin(), exponent->end());
+    const uint32_t made = l.new_constant("exponent", l.extents(w.in(1)), floats);
+    return l.define(w.out(), l.cast(l.binary("POW", l.cast(base, Type::float32), l.broadcastable(made, order)), type), order);
+  }
+  const int32_t power = l.broadcastable(w.in(1), order);
+  if (type == Type::int64) return l.define(w.out(), whole_power({&l, base}, {&l, power}).tensor, order);
   const Type in = computed_in(l, kernel_of(w), type);
-  const int32_t power = l.cast(l.broadcastable(w.in(1), order), in);
-  l.define(w.out(), l.cast(l.binary("POW", l.cast(base, in), power), type), order);
+  l.define(w.out(), l.cast(l.binary("POW", l.cast(base, in), l.cast(power, in)), type), order);
 }
 
 // The remainder: with the divisor's sign, or (fmod) the dividend's.

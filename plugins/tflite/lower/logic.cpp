@@ -42,9 +42,6 @@ void lower_where(Lowering& l, const Work& w) {
     l.refuse(std::string("the runtime's SELECT_V2 has no kernel for ") + name(type));
   int32_t parts[3];
   for (size_t i = 0; i < 3; ++i) parts[i] = l.broadcastable(w.in(i), order);
-  if (l.rank(w.out()) > 4)
-    for (int32_t& part : parts)
-      if (l.extents_of(part) != permute(l.extents(w.out()), order)) l.refuse("the runtime's SELECT_V2 broadcasts over at most four axes");
   l.define(w.out(), l.select(parts[0], parts[1], parts[2]), order);
 }
 

@@ -11,11 +11,12 @@ namespace {
 const LowerRule* find_rule(std::string_view onnx) {
   static const std::map<std::string_view, const LowerRule*>& rules = *[] {
     auto* all = new std::map<std::string_view, const LowerRule*>();
-    for (const auto list : {activation_rules(),  attention_rules(),     bitwise_rules(),  control_flow_rules(), conversion_rules(),
-                            convolution_rules(), detection_rules(),     einsum_rules(),   elementwise_rules(),  feature_rules(),
-                            indexing_rules(),    integer_rules(),       logic_rules(),    loss_rules(),         matrix_rules(),
-                            movement_rules(),    normalization_rules(), pooling_rules(),  random_rules(),       recurrent_rules(),
-                            reduction_rules(),   resize_rules(),        sampling_rules(), scatter_rules(),      spectral_rules()})
+    for (const auto list :
+         {activation_rules(),  attention_rules(), bit_cast_rules(),  bitwise_rules(),     control_flow_rules(), conversion_rules(),
+          convolution_rules(), detection_rules(), einsum_rules(),    elementwise_rules(), feature_rules(),      indexing_rules(),
+          integer_rules(),     logic_rules(),     loss_rules(),      matrix_rules(),      movement_rules(),     normalization_rules(),
+          pooling_rules(),     random_rules(),    recurrent_rules(), reduction_rules(),   resize_rules(),       sampling_rules(),
+          scatter_rules(),     spectral_rules(),  tree_rules(),      unique_rules()})
       for (const LowerRule& rule : list) all->emplace(rule.onnx, &rule);
     return all;
   }();
@@ -26,13 +27,9 @@ const LowerRule* find_rule(std::string_view onnx) {
 // Why operators that have no rule have none.
 std::string why_not(const sdk::NodeView& node) {
   constexpr std::pair<std::string_view, std::string_view> reasons[] = {
-      {"BitCast", "BITCAST came to the format after the runtime whose operators are written, and nothing else sees the bits of a number"},
       {"ImageDecoder", "the format has no decoder of pictures"},
       {"Optional", "the format has no optional values"},
-      {"RegexFullMatch", "the format has no operators on text but gathering and comparing"},
-      {"TreeEnsemble", "the format has no decision trees"},
-      {"TreeEnsembleClassifier", "the format has no decision trees"},
-      {"TreeEnsembleRegressor", "the format has no decision trees"}};
+      {"RegexFullMatch", "the format has no operators on text but gathering and comparing"}};
   for (const auto& [op, reason] : reasons)
     if (node.op_type() == op) return std::string(reason);
   if (node.op_type().starts_with("Sequence") || node.op_type().find("Sequence") != std::string_view::npos) return "the format has no sequences";
@@ -288,9 +285,44 @@ void Lowering::lower_quantized(Work work) {
   }
 }
 
+// The runtime's arithmetic has kernels for float32 among the floats; the others are computed in it.
+bool Lowering::is_other_float(uint32_t id) const {
+  const int32_t type = id == LATHE_NONE ? 0 : values_[id].onnx_type;
+  return type == LATHE_FLOAT16 || type == LATHE_FLOAT64;
+}
+
+void Lowering::widen(uint32_t id) {
+  if (!is_other_float(id) || type(id) == Type::float32) return;
+  if (!is_constant(id)) {
+    if (type(id) == Type::float64) refuse("the runtime's CAST takes no FLOAT64: with --option borders=float inputs and outputs are float32");
+    const Order order = order_of(id);
+    const int32_t narrow = in_order(id, order);
+    values_[id].held = {{make("DEQUANTIZE", {narrow}, Type::float32, extents_of(narrow)), order}};
+  }
+  values_[id].type = Type::float32;
+}
+
+// Values of other floats become float32 where they are computed with; what only moves them leaves them as they are.
+void Lowering::compute_in_float32(const sdk::NodeView& node) {
+  const std::vector<uint32_t> outputs = node.outputs().copy();
+  std::vector<uint32_t> inputs;
+  for_each_read(node, [&](uint32_t id) { inputs.push_back(id); });
+  const auto other = [&](uint32_t id) { return is_other_float(id); };
+  if (std::none_of(inputs.begin(), inputs.end(), other) && std::none_of(outputs.begin(), outputs.end(), other)) return;
+  const auto untouched = [&](uint32_t id) { return !other(id) || (type(id) != Type::float32 && !is_constant(id)); };
+  if (moves_only(node) && !is_body_ && std::all_of(inputs.begin(), inputs.end(), untouched)) return;
+  for (const uint32_t id : outputs)
+    if (other(id) && is_output_[id] && !is_body_ && settings_.borders != Borders::float32)
+      refuse(std::string("the runtime's CAST makes no ") + name(type(id)) + ": with --option borders=float inputs and outputs are float32");
+  for (const uint32_t id : inputs) widen(id);
+  for (const uint32_t id : outputs)
+    if (other(id)) values_[id].type = Type::float32;
+}
+
 void Lowering::lower(const sdk::NodeView& node) {
   const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" || node.domain() == "ai.onnx.ml" ? find_rule(node.op_type()) : nullptr;
   if (!rule) refuse(why_not(node));
+  compute_in_float32(node);
   Work work = work_of(node);
   for (const uint32_t id : work.inputs) {
     if (id == LATHE_NONE) continue;
@@ -359,6 +391,10 @@ void Lowering::take_input(uint32_t id) {
     const int32_t from = add_input(v.name, Type::float32, v.extents);
     define(id, requantize(from, v.type, v.quantization), identity(rank(id)));
     return;
+  }
+  if (is_other_float(id) && (is_body_ || settings_.borders == Borders::float32)) {
+    values_[id].type = Type::float32;
+    return define(id, add_input(v.name, Type::float32, v.extents), identity(rank(id)));
   }
   if (!v.shifted) {
     define(id, add_input(v.name, v.type, v.extents, v.quantization), identity(rank(id)));

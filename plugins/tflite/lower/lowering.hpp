@@ -141,6 +141,7 @@ class Lowering {
                  const Quantization& quantization = {});  // broadcasts; of a's type
   int32_t compare(std::string_view name, int32_t a, int32_t b);
   int32_t select(int32_t condition, int32_t yes, int32_t no);
+  int32_t broadcast_to(int32_t tensor, const Extents& extents);
   int32_t requantize(int32_t tensor, Type type, const Quantization& to);
   int32_t pad(int32_t tensor, const std::vector<int64_t>& before, const std::vector<int64_t>& after, std::optional<double> with);
   int32_t slice(int32_t tensor, const std::vector<int64_t>& begin, const std::vector<int64_t>& size);
@@ -170,6 +171,9 @@ class Lowering {
   Work work_of(const sdk::NodeView& node);
   void lower(const sdk::NodeView& node);
   void lower_quantized(Work work);
+  bool is_other_float(uint32_t id) const;
+  void compute_in_float32(const sdk::NodeView& node);
+  void widen(uint32_t id);
   void finish_outputs();
   void give_up(const sdk::NodeView& node, const std::string& reason);
   int32_t without_numbers(int32_t tensor, const Extents& extents);
@@ -190,9 +194,13 @@ class Lowering {
   std::vector<Activation> activation_;
   std::vector<Refusal> refusals_;
   std::map<std::vector<int32_t>, int32_t> int_lists_;
+  bool is_body_ = false;
   std::vector<bool> unnamed_;  // tensors that take the name of the first value they hold
   std::string origin_;
 };
+
+// An element of a constant; nothing where it is no number.
+std::optional<double> number_at(const sdk::TensorView& t, size_t i);
 
 using LowerFunction = void (*)(Lowering&, const Work&);
 struct LowerRule {
@@ -202,6 +210,7 @@ struct LowerRule {
 // One list per family of operators.
 std::span<const LowerRule> activation_rules();
 std::span<const LowerRule> attention_rules();
+std::span<const LowerRule> bit_cast_rules();
 std::span<const LowerRule> bitwise_rules();
 std::span<const LowerRule> control_flow_rules();
 std::span<const LowerRule> conversion_rules();
@@ -225,6 +234,8 @@ std::span<const LowerRule> resize_rules();
 std::span<const LowerRule> sampling_rules();
 std::span<const LowerRule> scatter_rules();
 std::span<const LowerRule> spectral_rules();
+std::span<const LowerRule> tree_rules();
+std::span<const LowerRule> unique_rules();
 
 template <class T>
 int32_t Lowering::constant(Type type, const Extents& extents, std::vector<T> elements, const Quantization& quantization, const std::string& name) {

@@ -270,55 +270,9 @@ void lower_compress(Lowering& l, const Work& w) {
            identity(l.rank(w.out())));
 }
 
-// UNIQUE yields values in the order in which they are met, and of each element which value it is.
-void lower_unique(Lowering& l, const Work& w) {
-  if (w.node.has("axis") && l.rank(w.in(0)) != 1) l.refuse("the format's UNIQUE compares elements of a row, not slices along an axis");
-  int64_t count = 1;
-  for (const int64_t e : l.extents(w.in(0))) count *= e;
-  if (count < 0) l.refuse("its shape is open");
-  const Type type = l.type(w.in(0)), in = type == Type::int8 || type == Type::uint8 || type == Type::int16 ? Type::int32 : type;
-  if (in != Type::float32 && in != Type::int32 && in != Type::int64) l.refuse(std::string("the runtime's UNIQUE has no kernel for ") + name(type));
-  const int32_t row = l.cast(l.reshape(l.plain(w.in(0)), {count}), in);
-  int32_t values = l.new_tensor("", in, {-1}), which = l.new_tensor("", Type::int32, {count});
-  l.emit("UNIQUE", {row}, {values, which}).options = {{"idx_out_type", static_cast<double>(Type::int32), {}}};
-  const int32_t length = l.make("SHAPE", {values}, Type::int32, {1}, {{"out_type", static_cast<double>(Type::int32), {}}});
-  const auto line = [&](int32_t x, bool across, Type t) {  // as a row or a column
-    const std::vector<int32_t> shape = across ? std::vector<int32_t>{1, -1} : std::vector<int32_t>{-1, 1};
-    return l.make("RESHAPE", {x, l.ints(shape)}, t, {shape.begin(), shape.end()}, {{"new_shape", 0, shape}});
-  };
-  const auto sum = [&](int32_t condition, int axis) { return l.reduce("SUM", l.cast(condition, Type::int32), {axis}, false); };
-  if (w.node.integer("sorted", 1) != 0) {
-    // A value's place is the number of those that are less.
-    const int32_t columns = line(values, false, in), rows = line(values, true, in);
-    const int32_t lesser = l.make("LESS", {rows, columns}, Type::boolean, {-1, -1});
-    const int32_t place = l.make("SUM", {l.cast(lesser, Type::int32), l.ints({1})}, Type::int32, {-1}, {{"keep_dims", 0, {}}});
-    which = l.make("GATHER", {place, which}, Type::int32, {count}, {{"axis", 0, {}}});
-    values = l.make("SCATTER_ND", {line(place, false, Type::int32), values, length}, in, {-1});
-  }
-  if (w.out(0) != LATHE_NONE) l.define(w.out(0), l.cast(values, type), {0});
-  if (w.out(1) == LATHE_NONE && w.out(2) == LATHE_NONE && w.out(3) == LATHE_NONE) return;
-  const int32_t zero = l.int_scalar(0), one = l.int_scalar(1), n = l.make("RESHAPE", {length, l.ints({})}, Type::int32, {}, {{"new_shape", 0, {}}});
-  const int32_t numbers = l.make("RANGE", {zero, n, one}, Type::int32, {-1});
-  const int32_t is = l.make("EQUAL", {line(numbers, false, Type::int32), l.reshape(which, {1, count})}, Type::boolean, {-1, count});
-  std::vector<int32_t> places(static_cast<size_t>(count));
-  for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<int32_t>(i);
-  const int32_t place = l.constant<int32_t>(Type::int32, {1, count}, places, {}, "places");
-  const int32_t first = l.make("SELECT_V2", {is, place, l.filled(Type::int32, {1, 1}, static_cast<double>(count))}, Type::int32, {-1, count});
-  const auto wide = [&](int32_t x) { return l.cast(x, Type::int64); };
-  if (w.out(1) != LATHE_NONE) l.define(w.out(1), wide(l.reduce("REDUCE_MIN", first, {1}, false)), {0});
-  if (w.out(2) != LATHE_NONE) l.define(w.out(2), wide(which), {0});
-  if (w.out(3) != LATHE_NONE) l.define(w.out(3), wide(sum(is, 1)), {0});
-}
-
-const LowerRule rules[] = {{"Col2Im", lower_col2im},
-                           {"Compress", lower_compress},
-                           {"MaxUnpool", lower_max_unpool},
-                           {"NonZero", lower_non_zero},
-                           {"Scatter", lower_scatter_elements},
-                           {"ScatterElements", lower_scatter_elements},
-                           {"ScatterND", lower_scatter_nd},
-                           {"TensorScatter", lower_tensor_scatter},
-                           {"Unique", lower_unique}};
+const LowerRule rules[] = {{"Col2Im", lower_col2im},        {"Compress", lower_compress},           {"MaxUnpool", lower_max_unpool},
+                           {"NonZero", lower_non_zero},     {"Scatter", lower_scatter_elements},    {"ScatterElements", lower_scatter_elements},
+                           {"ScatterND", lower_scatter_nd}, {"TensorScatter", lower_tensor_scatter}};
 
 }  // namespace
 

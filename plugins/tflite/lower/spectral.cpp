@@ -142,8 +142,35 @@ void lower_window(Lowering& l, const Work& w) {
   l.define(w.out(), y.tensor, {0});
 }
 
-const LowerRule rules[] = {
-    {"BlackmanWindow", lower_window}, {"DFT", lower_dft}, {"HammingWindow", lower_window}, {"HannWindow", lower_window}, {"STFT", lower_stft}};
+// Triangles over the bins of a spectrum [bins, bands] whose corners are evenly apart on the mel scale, each between three neighbours.
+void lower_mel_weights(Lowering& l, const Work& w) {
+  if (l.type(w.out()) != Type::float32) l.refuse(std::string("the runtime's CAST takes no ") + name(l.type(w.out())));
+  const auto single = [&](size_t i) { return Expression{&l, l.cast(l.reshape(l.plain(w.in(i)), {}), Type::float32)}; };
+  const Expression bands = single(0), length = single(1), rate = single(2);
+  const auto mel = [&](size_t i) { return log(single(i) / 700 + 1) * (2595 / std::log(10.0)); };
+  const auto counted = [&](Expression end, const Extents& to) {  // 0, 1, ... as a row or a column
+    const int32_t range = l.make("RANGE", {l.scalar(0), end.tensor, l.scalar(1)}, Type::float32, {-1});
+    const std::vector<int32_t> shape(to.begin(), to.end());
+    return end.with(l.make("RESHAPE", {range, l.ints(shape)}, Type::float32, to, {{"new_shape", 0, shape}}));
+  };
+  const Expression first = mel(3), step = (mel(4) - first) / (bands + 2), band = counted(bands, {1, -1});
+  const auto corner = [&](int n) {
+    const Expression hertz = (exp(((band + n) * step + first) * (std::log(10.0) / 2595)) - 1) * 700;
+    return (hertz * (length + 1) / rate).call("FLOOR");
+  };
+  const Expression low = corner(0), centre = corner(1), high = corner(2), bin = counted((length / 2).call("FLOOR") + 1, {-1, 1});
+  const auto is = [&](std::string_view op, Expression a, Expression b) { return a.with(l.compare(op, a.tensor, b.tensor)); };
+  const auto both = [&](Expression a, Expression b) { return is("LOGICAL_AND", a, b); };
+  const Expression rising = both(is("GREATER_EQUAL", bin, low), is("LESS_EQUAL", bin, centre)),
+                   falling = both(is("GREATER_EQUAL", bin, centre), is("LESS", bin, high));
+  Expression y = select(rising, (bin - low) / maximum(centre - low, 1), bin.number(0));
+  y = select(both(rising, is("EQUAL", low, centre)), bin.number(1), y);
+  y = select(falling, (high - bin) / maximum(high - centre, 1), y);
+  l.define(w.out(), y.tensor, {0, 1});
+}
+
+const LowerRule rules[] = {{"BlackmanWindow", lower_window}, {"DFT", lower_dft},   {"HammingWindow", lower_window},
+                           {"HannWindow", lower_window},     {"STFT", lower_stft}, {"MelWeightMatrix", lower_mel_weights}};
 
 }  // namespace
 

@@ -17,36 +17,6 @@ T element(const void* data, size_t i) {
   return value;
 }
 
-std::optional<double> number_at(const sdk::TensorView& t, size_t i) {
-  switch (t.type()) {
-    case LATHE_FLOAT32:
-      return element<float>(t.data(), i);
-    case LATHE_FLOAT64:
-      return element<double>(t.data(), i);
-    case LATHE_FLOAT16:
-      return from_half(element<uint16_t>(t.data(), i));
-    case LATHE_INT8:
-      return element<int8_t>(t.data(), i);
-    case LATHE_UINT8:
-    case LATHE_BOOL:
-      return element<uint8_t>(t.data(), i);
-    case LATHE_INT16:
-      return element<int16_t>(t.data(), i);
-    case LATHE_UINT16:
-      return element<uint16_t>(t.data(), i);
-    case LATHE_INT32:
-      return element<int32_t>(t.data(), i);
-    case LATHE_UINT32:
-      return element<uint32_t>(t.data(), i);
-    case LATHE_INT64:
-      return static_cast<double>(element<int64_t>(t.data(), i));
-    case LATHE_UINT64:
-      return static_cast<double>(element<uint64_t>(t.data(), i));
-    default:
-      return std::nullopt;
-  }
-}
-
 // The elements of a row-major array in another order of its axes.
 template <class T>
 std::vector<T> permuted(const T* from, const Extents& extents, const Order& order) {
@@ -88,6 +58,41 @@ Extents broadcast(const Extents& a, const Extents& b) {
 }
 
 }  // namespace
+
+std::optional<double> number_at(const sdk::TensorView& t, size_t i) {
+  switch (t.type()) {
+    case LATHE_FLOAT32:
+      return element<float>(t.data(), i);
+    case LATHE_FLOAT64:
+      return element<double>(t.data(), i);
+    case LATHE_FLOAT16:
+      return from_half(element<uint16_t>(t.data(), i));
+    case LATHE_INT4:
+    case LATHE_UINT4: {
+      const int four = element<uint8_t>(t.data(), i / 2) >> (i % 2 * 4) & 15;
+      return t.type() == LATHE_INT4 && four > 7 ? four - 16 : four;
+    }
+    case LATHE_INT8:
+      return element<int8_t>(t.data(), i);
+    case LATHE_UINT8:
+    case LATHE_BOOL:
+      return element<uint8_t>(t.data(), i);
+    case LATHE_INT16:
+      return element<int16_t>(t.data(), i);
+    case LATHE_UINT16:
+      return element<uint16_t>(t.data(), i);
+    case LATHE_INT32:
+      return element<int32_t>(t.data(), i);
+    case LATHE_UINT32:
+      return element<uint32_t>(t.data(), i);
+    case LATHE_INT64:
+      return static_cast<double>(element<int64_t>(t.data(), i));
+    case LATHE_UINT64:
+      return static_cast<double>(element<uint64_t>(t.data(), i));
+    default:
+      return std::nullopt;
+  }
+}
 
 // ---- constants ---------------------------------------------------------------------------------------------------------------------
 
@@ -188,9 +193,13 @@ int32_t Lowering::constant_in_order(uint32_t id, const Order& order) {
     return float_constant(held, permuted(floats.data(), v.extents, order), v.name);
   }
   const sdk::TensorView& t = *v.constant;
-  if (t.type() == LATHE_FLOAT32 && (settings_.weights == Weights::float16 || !is_identity(order))) {
+  const bool narrowed = v.type == Type::float32 && t.type() != LATHE_FLOAT32;  // of another float that is computed in float32
+  if (narrowed || (t.type() == LATHE_FLOAT32 && (settings_.weights == Weights::float16 || !is_identity(order)))) {
     std::vector<float> floats(static_cast<size_t>(t.size()));
-    if (!floats.empty()) std::memcpy(floats.data(), t.data(), floats.size() * 4);
+    if (narrowed)
+      for (size_t i = 0; i < floats.size(); ++i) floats[i] = static_cast<float>(number_at(t, i).value_or(0));
+    else if (!floats.empty())
+      std::memcpy(floats.data(), t.data(), floats.size() * 4);
     return float_constant(held, permuted(floats.data(), v.extents, order), v.name);
   }
   Quantization q = v.quantization;
@@ -620,9 +629,19 @@ int32_t Lowering::binary(std::string_view label, int32_t a, int32_t b, std::vect
     }
     kind = now;
   }
-  if (fx.size() > most) refuse("the format's " + std::string(label) + " broadcasts over at most four axes");
-  const int32_t made = make(label, {reshape(a, fx), reshape(b, fy)}, type_of(a), broadcast(fx, fy), std::move(options), quantization);
-  return reshape(made, out);
+  const Extents full = broadcast(fx, fy);
+  const auto whole = [&](int32_t x, const Extents& e) {  // beyond what the kernels broadcast over: repeated before, and taken as one row
+    return fx.size() <= most ? reshape(x, e) : reshape(broadcast_to(reshape(x, e), full), {count_of(full)});
+  };
+  const int32_t left = whole(a, fx), right = whole(b, fy);
+  return reshape(make(label, {left, right}, type_of(a), fx.size() <= most ? full : Extents{count_of(full)}, std::move(options), quantization), out);
+}
+
+int32_t Lowering::broadcast_to(int32_t tensor, const Extents& extents) {
+  constexpr size_t most = 8;
+  if (extents_of(tensor) == extents) return tensor;
+  if (extents.size() > most) refuse("the runtime's BROADCAST_TO takes at most eight axes");
+  return make("BROADCAST_TO", {tensor, ints({extents.begin(), extents.end()})}, type_of(tensor), extents, {}, quantization_of(tensor));
 }
 
 int32_t Lowering::compare(std::string_view label, int32_t a, int32_t b) {
@@ -638,8 +657,14 @@ int32_t Lowering::compare(std::string_view label, int32_t a, int32_t b) {
 }
 
 int32_t Lowering::select(int32_t condition, int32_t yes, int32_t no) {
+  constexpr size_t most = 4;  // what the kernel broadcasts over
   const Extents out = broadcast(broadcast(extents_of(condition), extents_of(yes)), extents_of(no));
-  return make("SELECT_V2", {condition, yes, no}, type_of(yes), out);
+  if (out.size() <= most) return make("SELECT_V2", {condition, yes, no}, type_of(yes), out);
+  if (std::any_of(out.begin(), out.end(), [](int64_t e) { return e < 0; })) refuse("choosing over more than four axes wants fixed shapes");
+  const Extents row{count_of(out)};
+  int32_t parts[] = {condition, yes, no};
+  for (int32_t& part : parts) part = reshape(broadcast_to(part, out), row);
+  return reshape(make("SELECT_V2", {parts[0], parts[1], parts[2]}, type_of(yes), row), out);
 }
 
 int32_t Lowering::requantize(int32_t tensor, Type type, const Quantization& to) {
