@@ -74,15 +74,11 @@ Executor::Executor(const sdk::Host&, const sdk::LoadRequest& request) : path_(re
   const Closer closer{runtime_};
   model_ = {runtime_->model_create_from_file(request.path.c_str()), closer};
   if (!model_) fail("does not take the file");
-  options_ = {runtime_->options_create(), closer};
-  runtime_->options_set_threads(options_.get(), static_cast<int32_t>(request.threads));
-  runtime_->options_set_error_reporter(options_.get(), keep_what_is_said, &said_);
-  interpreter_ = {runtime_->interpreter_create(model_.get(), options_.get()), closer};
-  if (!interpreter_) fail("does not take the model");
   const Subgraph& graph = model.subgraphs[0];
-  bool open = false;
-  for (const int32_t i : graph.inputs) open |= !graph.tensors[static_cast<size_t>(i)].signature.empty();
-  if (!open) allocate();  // with open dimensions only a run knows the shapes
+  for (const int32_t i : graph.inputs) open_ |= !graph.tensors[static_cast<size_t>(i)].signature.empty();
+  threads_ = static_cast<int32_t>(request.threads);
+  // XNNPACK, which interpreters use by default, computes what it can; it takes no open dimensions.
+  if (open_ || model.subgraphs.size() > 1 || !runtime_->xnnpack_create || !prepare(true)) prepare(false);
   const auto describe = [&](const std::vector<int32_t>& list, auto add) {
     for (const int32_t i : list) {
       const Tensor& t = graph.tensors[static_cast<size_t>(i)];
@@ -96,9 +92,50 @@ Executor::Executor(const sdk::Host&, const sdk::LoadRequest& request) : path_(re
   describe(graph.outputs, [&](const std::string& n, int32_t t, const sdk::Shape& s) { interface_.add_output(n, t, s); });
 }
 
+// False where it is not to be had with XNNPACK.
+bool Executor::prepare(bool xnnpack) {
+  const Closer closer{runtime_};
+  interpreter_.reset();
+  options_ = {runtime_->options_create(), closer};
+  runtime_->options_set_threads(options_.get(), threads_);
+  runtime_->options_set_error_reporter(options_.get(), keep_what_is_said, &said_);
+  delegate_.reset();
+  if (xnnpack) {
+    XnnpackOptions wanted;
+    wanted.threads = threads_;
+    delegate_ = {runtime_->xnnpack_create(&wanted), closer};
+    if (!delegate_) return false;
+    runtime_->options_add_delegate(options_.get(), delegate_.get());
+  }
+  said_.clear();
+  interpreter_ = {runtime_->interpreter_create(model_.get(), options_.get()), closer};
+  if (!interpreter_) {
+    if (xnnpack) return false;
+    fail("does not take the model");
+  }
+  if (open_) return true;  // only a run knows the shapes
+  allocated_ = true;
+  if (runtime_->allocate(interpreter_.get()) == 0) return true;
+  if (xnnpack) return false;
+  fail("cannot prepare the model");
+}
+
 void Executor::allocate() {
   allocated_ = true;
   if (runtime_->allocate(interpreter_.get()) != 0) fail("cannot prepare the model");
+}
+
+void Executor::fill(sdk::Run& run) {
+  const int32_t inputs = runtime_->input_count(interpreter_.get());
+  for (int32_t i = 0; i < inputs; ++i) {
+    RuntimeTensor* tensor = runtime_->input(interpreter_.get(), i);
+    const sdk::BufferView given = run.input(static_cast<size_t>(i));
+    if (runtime_->tensor_bytes(tensor) != given.bytes())
+      throw sdk::Failure(LATHE_USAGE, std::string("the input '") + runtime_->tensor_name(tensor) + "' has " +
+                                          std::to_string(runtime_->tensor_bytes(tensor)) + " bytes, and " + std::to_string(given.bytes()) +
+                                          " were given");
+    if (given.bytes()) std::memcpy(runtime_->tensor_data(tensor), given.data(), given.bytes());
+  }
 }
 
 void Executor::run(sdk::Run& run) {
@@ -117,16 +154,14 @@ void Executor::run(sdk::Run& run) {
     resized = true;
   }
   if (resized) allocate();
-  for (int32_t i = 0; i < inputs; ++i) {
-    RuntimeTensor* tensor = runtime_->input(interpreter_.get(), i);
-    const sdk::BufferView given = run.input(static_cast<size_t>(i));
-    if (runtime_->tensor_bytes(tensor) != given.bytes())
-      throw sdk::Failure(LATHE_USAGE, std::string("the input '") + runtime_->tensor_name(tensor) + "' has " +
-                                          std::to_string(runtime_->tensor_bytes(tensor)) + " bytes, and " + std::to_string(given.bytes()) +
-                                          " were given");
-    if (given.bytes()) std::memcpy(runtime_->tensor_data(tensor), given.data(), given.bytes());
+  fill(run);
+  bool done = runtime_->invoke(interpreter_.get()) == 0;
+  if (!done && delegate_) {  // what XNNPACK gives up on half way, the other kernels may do
+    prepare(false);
+    fill(run);
+    done = runtime_->invoke(interpreter_.get()) == 0;
   }
-  if (runtime_->invoke(interpreter_.get()) != 0) fail("fails while it runs");
+  if (!done) fail("fails while it runs");
   for (int32_t i = 0; i < runtime_->output_count(interpreter_.get()); ++i) {
     const RuntimeTensor* tensor = runtime_->output(interpreter_.get(), i);
     std::vector<int64_t> extents;

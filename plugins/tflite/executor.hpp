@@ -13,6 +13,7 @@ struct Closer {
   void operator()(RuntimeModel* m) const { runtime->model_delete(m); }
   void operator()(RuntimeOptions* o) const { runtime->options_delete(o); }
   void operator()(RuntimeInterpreter* i) const { runtime->interpreter_delete(i); }
+  void operator()(RuntimeDelegate* d) const { runtime->xnnpack_delete(d); }
 };
 
 class Executor {
@@ -27,13 +28,17 @@ class Executor {
 
  private:
   [[noreturn]] void fail(const std::string& what) const;
+  bool prepare(bool xnnpack);
   void allocate();
+  void fill(sdk::Run& run);
 
   const Runtime* runtime_ = nullptr;
   std::string path_, said_;
-  bool allocated_ = false;
+  bool allocated_ = false, open_ = false;
+  int32_t threads_ = 1;
   std::unique_ptr<RuntimeModel, Closer> model_;
   std::unique_ptr<RuntimeOptions, Closer> options_;
+  std::unique_ptr<RuntimeDelegate, Closer> delegate_;  // outlives the interpreter
   std::unique_ptr<RuntimeInterpreter, Closer> interpreter_;
   sdk::Interface interface_;
 };

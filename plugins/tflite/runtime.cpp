@@ -50,6 +50,9 @@ Found open() {
       look_up(library, "TfLiteTensorNumDims", r.tensor_rank) && look_up(library, "TfLiteTensorDim", r.tensor_extent) &&
       look_up(library, "TfLiteTensorByteSize", r.tensor_bytes) && look_up(library, "TfLiteTensorData", r.tensor_data) &&
       look_up(library, "TfLiteTensorName", r.tensor_name);
+  if (!look_up(library, "TfLiteXNNPackDelegateCreate", r.xnnpack_create) || !look_up(library, "TfLiteXNNPackDelegateDelete", r.xnnpack_delete) ||
+      !look_up(library, "TfLiteInterpreterOptionsAddDelegate", r.options_add_delegate))
+    r.xnnpack_create = nullptr;
   if (!found.whole) found.why = "the library that was found in place of TensorFlow Lite's lacks functions of its C API";
   return found;
 }

@@ -11,6 +11,14 @@ struct RuntimeModel;
 struct RuntimeOptions;
 struct RuntimeInterpreter;
 struct RuntimeTensor;
+struct RuntimeDelegate;
+
+// How XNNPACK is asked for: threads, flags, and zeros for what later versions have there.
+struct XnnpackOptions {
+  int32_t threads = 1;
+  uint32_t flags = 3;  // operators on signed (1) and unsigned (2) 8-bit integers too
+  uint64_t later[14] = {};
+};
 
 struct Runtime {
   const char* (*version)();
@@ -35,6 +43,10 @@ struct Runtime {
   size_t (*tensor_bytes)(const RuntimeTensor*);
   void* (*tensor_data)(const RuntimeTensor*);
   const char* (*tensor_name)(const RuntimeTensor*);
+  // Null where the library was built without XNNPACK.
+  RuntimeDelegate* (*xnnpack_create)(const XnnpackOptions*);
+  void (*xnnpack_delete)(RuntimeDelegate*);
+  void (*options_add_delegate)(RuntimeOptions*, RuntimeDelegate*);
 };
 
 // The library named by LATHE_TFLITE_LIBRARY, else libtensorflowlite_c.so where the loader looks. Null where there is none; `why` says so.

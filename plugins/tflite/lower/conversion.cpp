@@ -9,7 +9,15 @@ namespace {
 
 void lower_identity(Lowering& l, const Work& w) {
   if (w.quantized) return l.define(w.out(), l.in_order(w.in(0), l.order_of(w.in(0))), l.order_of(w.in(0)));
-  l.alias(w.out(), w.in(0));
+  const uint32_t from = w.in(0);
+  if (from < l.graph().value_count() && l.graph().value(from).kind() != LATHE_KIND_TENSOR && l.graph().value(from).kind() != LATHE_KIND_OPTIONAL)
+    return l.define_sequence(w.out(), l.sequence(from));
+  l.alias(w.out(), from);
+}
+
+void lower_optional(Lowering& l, const Work& w) {
+  if (!w.has(0)) l.refuse("the format has no optional values, and this one is absent");
+  lower_identity(l, w);
 }
 
 // An optional that is a tensor is there.
@@ -142,6 +150,7 @@ const LowerRule rules[] = {{"Cast", lower_cast},
                            {"DequantizeLinear", lower_dequantize},
                            {"DynamicQuantizeLinear", lower_dynamic_quantize},
                            {"Identity", lower_identity},
+                           {"Optional", lower_optional},
                            {"OptionalGetElement", lower_identity},
                            {"OptionalHasElement", lower_has_element},
                            {"QuantizeLinear", lower_quantize}};

@@ -319,14 +319,17 @@ void Lowering::compute_in_float32(const sdk::NodeView& node) {
     if (other(id)) values_[id].type = Type::float32;
 }
 
-void Lowering::lower(const sdk::NodeView& node) {
-  const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" || node.domain() == "ai.onnx.ml" ? find_rule(node.op_type()) : nullptr;
-  if (!rule) refuse(why_not(node));
-  compute_in_float32(node);
-  Work work = work_of(node);
+void Lowering::check_inputs(const Work& work) const {
   for (const uint32_t id : work.inputs) {
     if (id == LATHE_NONE) continue;
     const Value& v = values_[id];
+    const int kind = id < graph_.value_count() ? graph_.value(id).kind() : LATHE_KIND_TENSOR;
+    if (kind == LATHE_KIND_OPTIONAL && graph_.value(id).producer() == LATHE_NONE)
+      refuse("the format has no optional values, and '" + v.name + "' is one that is given when it runs");
+    if (kind == LATHE_KIND_SEQUENCE || kind == LATHE_KIND_OPTIONAL_SEQUENCE) {
+      sequence(id);
+      continue;
+    }
     if (!v.has_rank) refuse("the rank of '" + v.name + "' is not known, and every tensor of the format has one");
     Type ignored;
     if (!tflite::type_of(v.onnx_type, ignored) && v.onnx_type != 0) refuse("the format has no tensors of the type of '" + v.name + "'");
@@ -334,9 +337,23 @@ void Lowering::lower(const sdk::NodeView& node) {
       for (const int64_t d : v.extents)
         if (d < 0) refuse("the shape of '" + v.name + "' is not fixed, and this device takes fixed shapes only");
   }
-  for (const uint32_t id : work.outputs)
-    if (id != LATHE_NONE && !values_[id].has_rank)
+}
+
+void Lowering::lower(const sdk::NodeView& node) {
+  const LowerRule* rule = node.domain().empty() || node.domain() == "ai.onnx" || node.domain() == "ai.onnx.ml" ? find_rule(node.op_type()) : nullptr;
+  if (!rule) refuse(why_not(node));
+  compute_in_float32(node);
+  Work work = work_of(node);
+  check_inputs(work);
+  for (const uint32_t id : work.outputs) {
+    if (id == LATHE_NONE) continue;
+    const sdk::ValueView v = graph_.value(id < graph_.value_count() ? id : node.output(0));
+    if (v.kind() != LATHE_KIND_TENSOR && is_output_[id])
+      refuse("the format has no sequences and no optional values, and '" + values_[id].name + "' is an output");
+    const bool from_sequence = node.is("SequenceAt") || node.is("ConcatFromSequence");
+    if (!values_[id].has_rank && v.kind() == LATHE_KIND_TENSOR && !from_sequence)
       refuse("the rank of '" + values_[id].name + "' is not known, and every tensor of the format has one");
+  }
   if (tail_[node.index()] != node.index()) absorbed_[tail_[node.index()]] = true;
   if (work.quantized) {
     lower_quantized(work);

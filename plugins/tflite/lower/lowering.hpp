@@ -91,6 +91,12 @@ class Lowering {
   // `count` entries of a constant along its first axis, from `begin`.
   uint32_t sliced_constant(uint32_t id, int64_t begin, int64_t count);
   uint32_t new_constant(const std::string& name, const Extents& extents, std::vector<float> elements);
+  // The tensors of a sequence, in place of which there is nothing in the file.
+  const std::vector<uint32_t>& sequence(uint32_t id) const;
+  void define_sequence(uint32_t id, std::vector<uint32_t> elements);
+  // The shape of a value that the graph leaves open, because it comes out of a sequence.
+  void take_shape(uint32_t id, const Extents& extents);
+  void take_shape(uint32_t id, uint32_t from);
   // `to` is the same as `from`: it is held as that is.
   void alias(uint32_t to, uint32_t from);
 
@@ -172,6 +178,7 @@ class Lowering {
   void lower(const sdk::NodeView& node);
   void lower_quantized(Work work);
   bool is_other_float(uint32_t id) const;
+  void check_inputs(const Work& work) const;
   void compute_in_float32(const sdk::NodeView& node);
   void widen(uint32_t id);
   void finish_outputs();
@@ -195,6 +202,7 @@ class Lowering {
   std::vector<Refusal> refusals_;
   std::map<std::vector<int32_t>, int32_t> int_lists_;
   bool is_body_ = false;
+  std::map<uint32_t, std::vector<uint32_t>> sequences_;
   std::vector<bool> unnamed_;  // tensors that take the name of the first value they hold
   std::string origin_;
 };
@@ -233,6 +241,7 @@ std::span<const LowerRule> reduction_rules();
 std::span<const LowerRule> resize_rules();
 std::span<const LowerRule> sampling_rules();
 std::span<const LowerRule> scatter_rules();
+std::span<const LowerRule> sequence_rules();
 std::span<const LowerRule> spectral_rules();
 std::span<const LowerRule> tree_rules();
 std::span<const LowerRule> unique_rules();

@@ -219,10 +219,36 @@ void lower_slice(Lowering& l, const Work& w) {
   for (const int64_t d : l.extents(w.out()))
     if (d == 0) return l.define(w.out(), l.filled(l.type(w.out()), l.extents(w.out()), 0), identity(l.rank(w.out())));  // no kernel slices to nothing
   if (whole) return l.alias(w.out(), w.in(0));
+  Extents to = permute(l.extents(w.out()), order);
+  constexpr size_t most = 5;  // axes that the kernel takes; neighbours that stay whole become one
+  if (rank > most) {
+    const Extents from = l.extents_of(x);
+    Extents narrow_from, narrow_to;
+    std::vector<int32_t> narrow_begin, narrow_end, narrow_stride;
+    int narrow_begins = 0, narrow_ends = 0;
+    bool last_whole = false;
+    for (size_t i = 0; i < rank; ++i) {
+      if (from[i] < 0) l.refuse("a slice over more than five axes wants fixed shapes");
+      const bool is_whole = from[i] == to[i] && stride[i] == 1;
+      if (is_whole && last_whole) {
+        narrow_from.back() *= from[i], narrow_to.back() *= to[i];
+        continue;
+      }
+      last_whole = is_whole;
+      const size_t at = narrow_from.size();
+      if (is_whole || (begin_mask >> i & 1)) narrow_begins |= 1 << at;
+      if (is_whole || (end_mask >> i & 1)) narrow_ends |= 1 << at;
+      narrow_from.push_back(from[i]), narrow_to.push_back(to[i]);
+      narrow_begin.push_back(begin[i]), narrow_end.push_back(end[i]), narrow_stride.push_back(stride[i]);
+    }
+    if (narrow_from.size() > most) l.refuse("the runtime's STRIDED_SLICE takes at most five axes");
+    x = l.reshape(x, narrow_from);
+    begin = narrow_begin, end = narrow_end, stride = narrow_stride, begin_mask = narrow_begins, end_mask = narrow_ends, to = narrow_to;
+  }
   const int32_t y =
-      l.make("STRIDED_SLICE", {x, l.ints(begin), l.ints(end), l.ints(stride)}, in, permute(l.extents(w.out()), order),
+      l.make("STRIDED_SLICE", {x, l.ints(begin), l.ints(end), l.ints(stride)}, in, to,
              {{"begin_mask", static_cast<double>(begin_mask), {}}, {"end_mask", static_cast<double>(end_mask), {}}}, quantization(l, w));
-  l.define(w.out(), l.cast(y, type), order);
+  l.define(w.out(), l.reshape(l.cast(y, type), permute(l.extents(w.out()), order)), order);
 }
 
 // What it pads with is there when it runs: [2 * axes] becomes the [rank, 2] of PADV2.

@@ -605,7 +605,11 @@ int32_t Lowering::unary(std::string_view label, int32_t a, std::vector<Option> o
 int32_t Lowering::binary(std::string_view label, int32_t a, int32_t b, std::vector<Option> options, const Quantization& quantization) {
   constexpr size_t most = 4;  // what the kernels broadcast over
   const Extents x = extents_of(a), y = extents_of(b), out = broadcast(x, y);
-  if (out.size() <= most || x == y || count_of(x) == 1 || count_of(y) == 1) {
+  const bool single = count_of(x) == 1 || count_of(y) == 1;
+  const bool arithmetic = type_of(a) == Type::float32 &&
+                          (label == "ADD" || label == "SUB" || label == "MUL" || label == "DIV" || label == "MAXIMUM" || label == "MINIMUM");
+  const bool open = std::any_of(out.begin(), out.end(), [](int64_t e) { return e < 0; });
+  if (out.size() <= most || x == y || (single && ((arithmetic && out.size() <= most + 1) || open))) {
     if (out.size() > most && x.size() != y.size()) {  // a single number is brought to rank 0
       if (count_of(x) == 1)
         a = reshape(a, {});
@@ -659,7 +663,8 @@ int32_t Lowering::compare(std::string_view label, int32_t a, int32_t b) {
 int32_t Lowering::select(int32_t condition, int32_t yes, int32_t no) {
   constexpr size_t most = 4;  // what the kernel broadcasts over
   const Extents out = broadcast(broadcast(extents_of(condition), extents_of(yes)), extents_of(no));
-  if (out.size() <= most) return make("SELECT_V2", {condition, yes, no}, type_of(yes), out);
+  if (out.size() <= most || (extents_of(condition) == out && extents_of(yes) == out && extents_of(no) == out))
+    return make("SELECT_V2", {condition, yes, no}, type_of(yes), out);
   if (std::any_of(out.begin(), out.end(), [](int64_t e) { return e < 0; })) refuse("choosing over more than four axes wants fixed shapes");
   const Extents row{count_of(out)};
   int32_t parts[] = {condition, yes, no};

@@ -318,8 +318,7 @@ void lower_classifier(Lowering& l, const Work& w) {
   if (classes == 1) {
     const Expression sign = greater(score, 0);
     if (w.out(0) != LATHE_NONE) {
-      const Expression one{&l, l.filled(Type::int64, {}, 1)};
-      l.define(w.out(0), l.reshape(select(sign, one, one * -1.0).tensor, {column[0]}), {0});
+      l.define(w.out(0), l.reshape(l.cast(sign.tensor, Type::int64), {column[0]}), {0});
     }
     return define(transformed(score, transform, 1));
   }
@@ -330,7 +329,7 @@ void lower_classifier(Lowering& l, const Work& w) {
   if (voted == 1 || base.size() == 2) {
     Expression both = scores;  // the score stays in its place
     if (base.size() == 2) {
-      const Expression first = voted == 1 ? -score : score, second = voted == 1 ? score : score * 0.0 + base[1];
+      const Expression first = voted == 1 ? -score : score, second = voted == 1 ? score : score * 0.0;
       both.tensor = l.make("CONCATENATION", {first.tensor, second.tensor}, Type::float32, {column[0], 2}, {{"axis", 1, {}}});
     }
     return define(transformed(both, transform, 2));
