@@ -9,6 +9,7 @@
 
 #include "operators.hpp"
 #include "schema_generated.h"
+#include "sparse.hpp"
 
 namespace lathe::tflite {
 namespace {
@@ -87,7 +88,7 @@ class Reader {
     return bytes_.substr(b.offset(), b.size());
   }
 
-  Tensor read(const format::Tensor& from, size_t index) const {
+  Tensor read(const format::Tensor& from, size_t index) {
     Tensor t;
     t.name = text(from.name());
     const std::string whose = "the tensor " + (t.name.empty() ? std::to_string(index) : "'" + t.name + "'");
@@ -116,12 +117,43 @@ class Reader {
     if (from.quantization()) t.quantization = read(*from.quantization(), t, whose);
     t.bytes = data(from.buffer(), whose);
     t.constant = !t.bytes.empty();
-    if (t.constant && !t.sparse) {
+    if (t.constant && t.sparse) {
+      std::string why;
+      auto dense = std::make_shared<const std::string>(densified(read(*from.sparsity(), whose), t.shape, element_bytes(t.type), t.bytes, why));
+      if (!why.empty()) refuse(whose + " is sparse, and its description does not hold together: " + why);
+      t.bytes = *dense;
+      t.owner = std::move(dense);
+    } else if (t.constant) {
       const uint64_t wanted = t.type == Type::int4 ? (elements + 1) / 2 : elements * element_bytes(t.type);
       if (wanted && wanted != t.bytes.size())
         refuse(whose + " has data of another size than its shape", std::to_string(wanted) + " bytes", std::to_string(t.bytes.size()));
     }
     return t;
+  }
+
+  // One of three kinds of lists, which the container's verifier has not looked into.
+  std::vector<int64_t> read(uint8_t kind, const format::Opaque* table, const std::string& whose) {
+    const auto numbers = [&](const auto* from) {
+      if (!verifier_.VerifyTable(from)) refuse(whose + " is sparse, and a list of its description is damaged");
+      const auto all = list(from->values());
+      return std::vector<int64_t>(all.begin(), all.end());
+    };
+    if (!table) return {};
+    if (kind == 1) return numbers(reinterpret_cast<const format::Numbers32*>(table));
+    if (kind == 2) return numbers(reinterpret_cast<const format::Numbers16*>(table));
+    if (kind == 3) return numbers(reinterpret_cast<const format::Numbers8*>(table));
+    refuse(whose + " is sparse, and a list of its description is of an unknown kind", "1 to 3", std::to_string(kind));
+  }
+
+  Sparsity read(const format::Sparsity& from, const std::string& whose) {
+    Sparsity s;
+    s.order = list(from.traversal_order());
+    s.blocks = list(from.block_map());
+    if (from.dimensions())
+      for (const format::SparseDimension* d : *from.dimensions())
+        s.axes.push_back(
+            {d->format() != 0, d->dense_size(), read(d->segments_type(), d->segments(), whose), read(d->indices_type(), d->indices(), whose)});
+    return s;
   }
 
   Quantization read(const format::Quantization& from, const Tensor& t, const std::string& whose) const {

@@ -28,12 +28,12 @@ const LowerRule* find_rule(std::string_view onnx) {
 std::string why_not(const sdk::NodeView& node) {
   constexpr std::pair<std::string_view, std::string_view> reasons[] = {
       {"ImageDecoder", "the format has no decoder of pictures"},
-      {"Optional", "the format has no optional values"},
       {"RegexFullMatch", "the format has no operators on text but gathering and comparing"}};
   for (const auto& [op, reason] : reasons)
     if (node.op_type() == op) return std::string(reason);
   if (node.op_type().starts_with("Sequence") || node.op_type().find("Sequence") != std::string_view::npos) return "the format has no sequences";
   if (node.op_type().starts_with("String")) return "the format has no operators on text but gathering and comparing";
+  if (node.op_type() == "LabelEncoder" && (node.has("keys_strings") || node.has("values_strings"))) return "the plugin holds no text";
   return "TensorFlow Lite has no operator for it, and it is not made of others here";
 }
 
@@ -331,6 +331,7 @@ void Lowering::check_inputs(const Work& work) const {
       continue;
     }
     if (!v.has_rank) refuse("the rank of '" + v.name + "' is not known, and every tensor of the format has one");
+    if (v.onnx_type == LATHE_STRING) refuse("the plugin holds no text");
     Type ignored;
     if (!tflite::type_of(v.onnx_type, ignored) && v.onnx_type != 0) refuse("the format has no tensors of the type of '" + v.name + "'");
     if (settings_.static_shapes)

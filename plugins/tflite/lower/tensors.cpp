@@ -544,6 +544,8 @@ int32_t Lowering::copied(int32_t tensor) {
   if (std::count_if(e.begin(), e.end(), [](int64_t d) { return d < 0; }) > 1)
     return make("RESHAPE", {tensor, shape_of(tensor)}, type_of(tensor), e, {}, quantization_of(tensor));
   const std::vector<int32_t> shape(e.begin(), e.end());
+  // A shape of a single 0 means no axes to RESHAPE.
+  if (std::find(e.begin(), e.end(), 0) != e.end()) return make("FILL", {ints(shape), filled(type_of(tensor), {}, 0)}, type_of(tensor), e);
   return make("RESHAPE", {tensor, ints(shape)}, type_of(tensor), e, {{"new_shape", 0, shape}}, quantization_of(tensor));
 }
 

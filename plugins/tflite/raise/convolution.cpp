@@ -85,32 +85,41 @@ void convolution_3d(Raising& r, const Operator& op) {
   r.define(op.outputs[0], y, first, activation_of(op));
 }
 
+// Over images or volumes; weights are OHWI, or DHWOI.
 void transposed(Raising& r, const Operator& op) {
   const int32_t w = op.input(1), x = op.input(2);
+  const bool volume = find_operator(op.code)->name == "CONV_3D_TRANSPOSE";
+  const size_t n = volume ? 3 : 2;
   const auto shape = r.integers(op.input(0));
-  if (!shape || shape->size() != 4) r.refuse("the shape of its output is computed");
-  if (x < 0 || w < 0 || r.rank(x) != 4 || r.rank(w) != 4) r.refuse("its input and weights are not of rank 4");
+  if (!shape || shape->size() != n + 2) r.refuse("the shape of its output is computed");
+  if (x < 0 || w < 0 || r.rank(x) != n + 2 || r.rank(w) != n + 2) r.refuse("its input and weights are of another rank");
   const Extents image = r.extents(x), weights = r.extents(w);
-  const std::vector<int64_t> strides{op.integer("stride_h"), op.integer("stride_w")};
+  std::vector<int64_t> strides{op.integer("stride_h"), op.integer("stride_w")}, dilations{op.integer("dilation_h", 1), op.integer("dilation_w", 1)};
+  if (volume) {
+    strides.insert(strides.begin(), op.integer("stride_d"));
+    dilations.insert(dilations.begin(), op.integer("dilation_d", 1));
+  }
   need_positive(r, strides);
-  const Extents kernel{weights[1], weights[2]};
-  std::vector<int64_t> pads(4, 0), extra(2, 0);
-  for (size_t i = 0; i < 2; ++i) {
-    const int64_t out = (*shape)[i + 1], total = (image[i + 1] - 1) * strides[i] + kernel[i] - out;
+  need_positive(r, dilations);
+  Extents kernel;
+  std::vector<int64_t> pads(2 * n, 0), extra(n, 0);
+  for (size_t i = 0; i < n; ++i) {
+    kernel.push_back(weights[volume ? i : i + 1]);
+    const int64_t reach = (kernel[i] - 1) * dilations[i] + 1, total = (image[i + 1] - 1) * strides[i] + reach - (*shape)[i + 1];
     if (image[i + 1] < 0) r.refuse("the extent of its input is open");
     if (total < 0) {
       extra[i] = -total;
     } else {
       pads[i] = op.integer("padding") == 0 ? total / 2 : 0;
-      pads[i + 2] = total - pads[i];
+      pads[i + n] = total - pads[i];
     }
     if (extra[i] >= strides[i]) r.refuse("its output is larger than its kernel reaches");
   }
-  const Order first = channels_first(4);
-  std::vector<uint32_t> inputs{r.in_order(x, first), r.in_order(w, {3, 0, 1, 2})};
+  const Order first = channels_first(n + 2);
+  std::vector<uint32_t> inputs{r.in_order(x, first), r.in_order(w, volume ? Order{4, 3, 0, 1, 2} : Order{3, 0, 1, 2})};
   if (op.input(3) >= 0) inputs.push_back(r.plain(op.input(3)));
-  const uint32_t y = r.node("ConvTranspose", inputs, [&](sdk::NodeData& n) {
-    n.set("kernel_shape", kernel).set("strides", strides).set("pads", pads).set("output_padding", extra);
+  const uint32_t y = r.node("ConvTranspose", inputs, [&](sdk::NodeData& node) {
+    node.set("kernel_shape", kernel).set("strides", strides).set("dilations", dilations).set("pads", pads).set("output_padding", extra);
   });
   r.define(op.outputs[0], y, first, activation_of(op));
 }
@@ -172,6 +181,7 @@ void local_response(Raising& r, const Operator& op) {
 const RaiseRule rules[] = {{"AVERAGE_POOL_2D", pool},
                            {"CONV_2D", convolution},
                            {"CONV_3D", convolution_3d},
+                           {"CONV_3D_TRANSPOSE", transposed},
                            {"DEPTHWISE_CONV_2D", convolution},
                            {"DEPTH_TO_SPACE", depth_to_space},
                            {"LOCAL_RESPONSE_NORMALIZATION", local_response},

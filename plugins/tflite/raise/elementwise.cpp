@@ -34,7 +34,12 @@ void binary(Raising& r, const Operator& op) {
   const int32_t out = op.outputs[0];
   const Order order = r.common_order(op.inputs, r.rank(out));
   const uint32_t a = r.broadcastable(op.inputs[0], order), b = r.broadcastable(op.inputs[1], order);
-  if (name_of(op) == "FLOOR_MOD" && r.tensor(out).type == Type::float32) r.refuse("ONNX has no remainder of floats with the divisor's sign");
+  if (name_of(op) == "FLOOR_MOD" && r.tensor(out).type == Type::float32) {  // fmod has the dividend's sign, and the divisor's is wanted
+    const uint32_t rest = r.node("Mod", {a, b}, [](sdk::NodeData&n) { n.set("fmod", 1); }), zero = r.number(0);
+    const uint32_t other = r.node("Xor", {r.node("Less", {rest, zero}), r.node("Less", {b, zero})});
+    const uint32_t moves = r.node("And", {other, r.node("Not", {r.node("Equal", {rest, zero})})});
+    return r.define(out, r.node("Where", {moves, r.node("Add", {rest, b}), rest}), order);
+  }
   for (const Pair& p : pairs)
     if (p.name == name_of(op)) return r.define(out, r.node(p.onnx, {a, b}), order, activation_of(op));
 }
@@ -183,6 +188,9 @@ void batch_matmul(Raising& r, const Operator& op) {
   r.define(op.outputs[0], y, identity(r.rank(op.outputs[0])));
 }
 
+// What was sparse in the file is dense already.
+void densify(Raising& r, const Operator& op) { r.define(op.outputs[0], r.plain(op.input(0)), identity(r.rank(op.outputs[0]))); }
+
 const RaiseRule rules[] = {{"ABS", unary},
                            {"ADD", binary},
                            {"ADD_N", add_n},
@@ -190,6 +198,7 @@ const RaiseRule rules[] = {{"ABS", unary},
                            {"CAST", cast},
                            {"CEIL", unary},
                            {"COS", unary},
+                           {"DENSIFY", densify},
                            {"DEQUANTIZE", quantize},
                            {"DIV", binary},
                            {"ELU", unary},

@@ -29,7 +29,12 @@ void reshaped(Raising& r, int32_t from, int32_t out) {
   r.define(out, r.reshape(r.plain(from), to), identity(to.size()));
 }
 
-void reshape(Raising& r, const Operator& op) { reshaped(r, op.input(0), op.outputs[0]); }
+void reshape(Raising& r, const Operator& op) {
+  const Extents to = r.extents(op.outputs[0]);
+  if (std::count(to.begin(), to.end(), -1) < 2 || name_of(op) != "RESHAPE" || op.input(1) < 0) return reshaped(r, op.input(0), op.outputs[0]);
+  const uint32_t y = r.node("Reshape", {r.plain(op.input(0)), r.list_of(op.input(1))}, [](sdk::NodeData& n) { n.set("allowzero", 1); });
+  r.define(op.outputs[0], y, identity(to.size()));
+}
 
 void transpose(Raising& r, const Operator& op) {
   const auto given = constant(r, op.input(1), "its permutation");
@@ -102,8 +107,16 @@ uint32_t sliced(Raising& r, uint32_t value, const std::vector<int64_t>& begin, c
   return r.node("Slice", {value, r.constant(b), r.constant(e), r.constant(axes), r.constant(s)});
 }
 
+// Where it begins and ends is known when it runs. A size of -1 goes on to the end.
+void slice_when_it_runs(Raising& r, const Operator& op) {
+  const uint32_t begin = r.list_of(op.input(1)), size = r.list_of(op.input(2));
+  const uint32_t end = r.node("Where", {r.node("Less", {size, r.constant({0})}), r.constant({INT64_MAX}), r.node("Add", {begin, size})});
+  r.define(op.outputs[0], r.node("Slice", {r.plain(op.input(0)), begin, end}), identity(r.rank(op.outputs[0])));
+}
+
 void slice(Raising& r, const Operator& op) {
   const int32_t x = op.input(0);
+  if (!r.integers(op.input(1)) || !r.integers(op.input(2))) return slice_when_it_runs(r, op);
   const auto begin = constant(r, op.input(1), "where it begins"), size = constant(r, op.input(2), "its size");
   if (begin.size() != r.rank(x) || size.size() != r.rank(x)) r.refuse("its beginnings or sizes are not one per axis");
   std::vector<int64_t> end;
@@ -115,8 +128,45 @@ void slice(Raising& r, const Operator& op) {
   r.define(op.outputs[0], sliced(r, r.in_order(x, order), begin, end, std::vector<int64_t>(begin.size(), 1), order), order);
 }
 
+// Beginnings and ends that are known when it runs; those that a mask names go from or to the edge.
+void strided_slice_when_it_runs(Raising& r, const Operator& op) {
+  const auto steps = constant(r, op.input(3), "its stride");
+  const auto n = static_cast<int64_t>(steps.size());
+  if (op.integer("ellipsis_mask") || op.integer("new_axis_mask")) r.refuse("an ellipsis or a new axis within a computed slice is not read");
+  if (steps.size() > r.rank(op.input(0))) r.refuse("it has more strides than its input has axes");
+  std::vector<int64_t> axes, from_edge, to_edge, shrunk;
+  std::vector<uint8_t> begins, ends, shrinks;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t step = steps[static_cast<size_t>(i)];
+    if (step == 0) r.refuse("its stride is 0");
+    axes.push_back(i);
+    from_edge.push_back(step > 0 ? 0 : INT64_MAX);
+    to_edge.push_back(step > 0 ? INT64_MAX : INT64_MIN);
+    shrinks.push_back(op.integer("shrink_axis_mask") >> i & 1);
+    begins.push_back((op.integer("begin_mask") >> i & 1) && !shrinks.back());
+    ends.push_back((op.integer("end_mask") >> i & 1) && !shrinks.back());
+    if (shrinks.back()) shrunk.push_back(i);
+  }
+  const auto mask = [&](const std::vector<uint8_t>& bits) {
+    sdk::TensorData data = sdk::TensorData::of<uint8_t>(LATHE_UINT8, {n}, bits);
+    return r.cast(r.builder().add_constant("mask_" + std::to_string(r.builder().value_count()), std::move(data)), LATHE_BOOL);
+  };
+  const uint32_t begin = r.list_of(op.input(1));
+  uint32_t end = r.list_of(op.input(2));
+  if (op.number("offset") != 0) end = r.node("Add", {begin, end});
+  if (!shrunk.empty()) {  // one element, which may be the last
+    const uint32_t next =
+        r.node("Where", {r.node("Equal", {begin, r.constant({-1})}), r.constant({INT64_MAX}), r.node("Add", {begin, r.constant({1})})});
+    end = r.node("Where", {mask(shrinks), next, end});
+  }
+  const uint32_t y = r.node("Slice", {r.plain(op.input(0)), r.node("Where", {mask(begins), r.constant(from_edge), begin}),
+                                      r.node("Where", {mask(ends), r.constant(to_edge), end}), r.constant(axes), r.constant(steps)});
+  r.define(op.outputs[0], shrunk.empty() ? y : r.node("Squeeze", {y, r.constant(shrunk)}), identity(r.rank(op.outputs[0])));
+}
+
 void strided_slice(Raising& r, const Operator& op) {
   const int32_t x = op.input(0), out = op.outputs[0];
+  if (!r.integers(op.input(1)) || !r.integers(op.input(2))) return strided_slice_when_it_runs(r, op);
   auto begin = constant(r, op.input(1), "where it begins"), end = constant(r, op.input(2), "where it ends");
   const auto steps = constant(r, op.input(3), "its stride");
   if (op.integer("ellipsis_mask") || op.integer("new_axis_mask")) r.refuse("an ellipsis or a new axis within a slice is not read");
@@ -152,8 +202,21 @@ void strided_slice(Raising& r, const Operator& op) {
   r.define(out, r.node("Squeeze", {y, r.constant(held)}), left);
 }
 
+// How much it pads is known when it runs: pairs of each axis become all beginnings, then all ends.
+void pad_when_it_runs(Raising& r, const Operator& op) {
+  const int32_t x = op.input(0);
+  if (name_of(op) == "MIRROR_PAD" && op.integer("mode") != 0) r.refuse("a mirror that repeats the edge, as wide as is computed, is not read");
+  const uint32_t pairs = r.transpose(r.cast(r.plain(op.input(1)), LATHE_INT64), {1, 0});
+  std::vector<uint32_t> inputs{r.plain(x), r.node("Reshape", {pairs, r.constant({-1})})};
+  if (name_of(op) == "PADV2") inputs.push_back(r.plain(op.input(2)));
+  if (inputs.size() == 3) inputs[2] = r.node("Reshape", {inputs[2], r.constant(std::vector<int64_t>{})});
+  r.define(op.outputs[0], r.node("Pad", inputs, [&](sdk::NodeData& n) { n.set("mode", name_of(op) == "MIRROR_PAD" ? "reflect" : "constant"); }),
+           identity(r.rank(op.outputs[0])));
+}
+
 void pad(Raising& r, const Operator& op) {
   const int32_t x = op.input(0);
+  if (!r.integers(op.input(1))) return pad_when_it_runs(r, op);
   const auto amounts = constant(r, op.input(1), "its padding");
   const size_t rank = r.rank(x);
   if (amounts.size() != 2 * rank) r.refuse("its padding is not one pair per axis");
@@ -166,7 +229,7 @@ void pad(Raising& r, const Operator& op) {
   }
   std::vector<uint32_t> inputs{r.in_order(x, order), r.constant(pads)};
   const bool mirror = name_of(op) == "MIRROR_PAD";
-  if (mirror && op.integer("mode") != 0) r.refuse("a mirror that repeats the edge is not read");
+  if (mirror && op.integer("mode") != 0) r.refuse("ONNX has no mirror that repeats the edge");
   if (name_of(op) == "PADV2") {
     const auto value = r.numbers(op.input(2));
     if (!value || value->empty()) r.refuse("the value it pads with is computed");
@@ -175,9 +238,32 @@ void pad(Raising& r, const Operator& op) {
   r.define(op.outputs[0], r.node("Pad", inputs, [&](sdk::NodeData& n) { n.set("mode", mirror ? "reflect" : "constant"); }), order);
 }
 
+// The axis comes right behind the batch dimensions, where GatherND looks for it, and what lay between goes behind the places.
+void gather_in_batches(Raising& r, const Operator& op) {
+  const int32_t x = op.input(0), at = op.input(1);
+  const int n = static_cast<int>(r.rank(x)), places = static_cast<int>(r.rank(at));
+  int64_t batches = op.integer("batch_dims");
+  if (batches < 0) batches += places;
+  const int axis = axis_of(r, op.integer("axis"), r.rank(x));
+  if (batches < 0 || batches > axis || batches > places) r.refuse("its batch dimensions do not come before its axis");
+  Order data = identity(static_cast<size_t>(n));
+  data.erase(data.begin() + axis);
+  data.insert(data.begin() + batches, axis);
+  const uint32_t index = r.node("Unsqueeze", {r.cast(r.plain(at), LATHE_INT64), r.constant({-1})});
+  const uint32_t y = r.node("GatherND", {r.in_order(x, data), index}, [&](sdk::NodeData& node) { node.set("batch_dims", batches); });
+  // Batches, places, what lay between, the rest; the file has the places behind what lay between.
+  const int b = static_cast<int>(batches), between = axis - b, inner = places - b;
+  Order held;
+  for (int i = 0; i < b; ++i) held.push_back(i);
+  for (int i = 0; i < inner; ++i) held.push_back(b + between + i);
+  for (int i = 0; i < between; ++i) held.push_back(b + i);
+  for (int i = b + between + inner; i < n - 1 + inner; ++i) held.push_back(i);
+  r.define(op.outputs[0], y, held);
+}
+
 void gather(Raising& r, const Operator& op) {
   const int32_t x = op.input(0), at = op.input(1);
-  if (op.integer("batch_dims") != 0) r.refuse("gathering with batch dimensions is not read");
+  if (op.integer("batch_dims") != 0) return gather_in_batches(r, op);
   const int axis = axis_of(r, op.integer("axis"), r.rank(x));
   const bool same_rank = r.rank(at) == 1;
   const Order order = same_rank ? r.order_of(x) : identity(r.rank(x));
@@ -192,6 +278,8 @@ void gather_nd(Raising& r, const Operator& op) {
 }
 
 void tile(Raising& r, const Operator& op) {
+  if (!r.integers(op.input(1)))
+    return r.define(op.outputs[0], r.node("Tile", {r.plain(op.input(0)), r.list_of(op.input(1))}), identity(r.rank(op.outputs[0])));
   const auto times = constant(r, op.input(1), "how often it repeats");
   const Order order = r.order_of(op.input(0));
   if (times.size() != order.size()) r.refuse("its repeats are not one per axis");
@@ -201,13 +289,11 @@ void tile(Raising& r, const Operator& op) {
 }
 
 void broadcast_to(Raising& r, const Operator& op) {
-  const auto shape = constant(r, op.input(1), "the shape it broadcasts to");
-  r.define(op.outputs[0], r.node("Expand", {r.plain(op.input(0)), r.constant(shape)}), identity(r.rank(op.outputs[0])));
+  r.define(op.outputs[0], r.node("Expand", {r.plain(op.input(0)), r.list_of(op.input(1))}), identity(r.rank(op.outputs[0])));
 }
 
 void fill(Raising& r, const Operator& op) {
-  const auto shape = constant(r, op.input(0), "the shape it fills");
-  r.define(op.outputs[0], r.node("Expand", {r.plain(op.input(1)), r.constant(shape)}), identity(r.rank(op.outputs[0])));
+  r.define(op.outputs[0], r.node("Expand", {r.plain(op.input(1)), r.list_of(op.input(0))}), identity(r.rank(op.outputs[0])));
 }
 
 void shape(Raising& r, const Operator& op) {

@@ -10,7 +10,7 @@ namespace lathe::tflite {
 namespace {
 
 const RaiseRule* find_rule(std::string_view name) {
-  for (const auto list : {raise_convolutions(), raise_elementwise(), raise_movement(), raise_reductions()})
+  for (const auto list : {raise_control_flow(), raise_convolutions(), raise_elementwise(), raise_movement(), raise_places(), raise_reductions()})
     for (const RaiseRule& rule : list)
       if (rule.name == name) return &rule;
   return nullptr;
@@ -38,6 +38,18 @@ std::vector<char> permuted(std::string_view bytes, size_t width, const Extents& 
   return out;
 }
 
+// 4-bit integers lie two in a byte, the first in the lower half.
+std::vector<int8_t> unpacked(const Tensor& t) {
+  size_t count = 1;
+  for (const int32_t e : t.shape) count *= static_cast<size_t>(e);
+  std::vector<int8_t> out(count);
+  for (size_t i = 0; i < count; ++i) {
+    const int four = static_cast<uint8_t>(t.bytes[i / 2]) >> (i % 2 * 4) & 15;
+    out[i] = static_cast<int8_t>(four > 7 ? four - 16 : four);
+  }
+  return out;
+}
+
 std::string described(const Operator& op) {
   const OperatorInfo* info = find_operator(op.code);
   if (info && info->name == "CUSTOM") return "CUSTOM '" + op.custom + "'";
@@ -46,7 +58,8 @@ std::string described(const Operator& op) {
 
 }  // namespace
 
-Raising::Raising(const Model& model, const std::string& path) : model_(model), path_(path), builder_(model.subgraphs[0].name) {}
+Raising::Raising(const Model& model, const std::string& path)
+    : model_(model), graph_(&model.subgraphs[0]), path_(path), builder_(model.subgraphs[0].name) {}
 
 Extents Raising::extents(int32_t index) const {
   const Tensor& t = tensor(index);
@@ -57,7 +70,8 @@ Extents Raising::extents(int32_t index) const {
 bool Raising::is_quantized(int32_t index) const {
   const Tensor& t = tensor(index);
   return t.quantization.present() &&
-         (t.type == Type::int8 || t.type == Type::uint8 || t.type == Type::int16 || (t.type == Type::int32 && t.constant)) &&
+         (t.type == Type::int8 || t.type == Type::uint8 || t.type == Type::int16 ||
+          (t.constant && (t.type == Type::int32 || t.type == Type::int4))) &&
          t.quantization.scales[0] > 0;
 }
 
@@ -87,6 +101,8 @@ std::optional<std::vector<int64_t>> Raising::integers(int32_t index) const {
       return widen(elements_of<uint8_t>(t));
     case Type::int16:
       return widen(elements_of<int16_t>(t));
+    case Type::int4:
+      return widen(unpacked(t));
     default:
       return std::nullopt;
   }
@@ -141,6 +157,15 @@ uint32_t Raising::number_like(int32_t index, double value) {
   return number(static_cast<float>(value));
 }
 
+uint32_t Raising::cast(uint32_t value, int32_t type) {
+  return node("Cast", {value}, [&](sdk::NodeData& n) { n.set("to", static_cast<int64_t>(type)); });
+}
+uint32_t Raising::list_of(int32_t index) {
+  const auto known = integers(index);
+  if (known && rank(index) == 1) return constant(*known);
+  return cast(plain(index), LATHE_INT64);
+}
+
 uint32_t Raising::transpose(uint32_t value, const Order& order) {
   if (is_identity(order)) return value;
   return node("Transpose", {value}, [&](sdk::NodeData& n) { n.set("perm", std::vector<int64_t>(order.begin(), order.end())); });
@@ -159,7 +184,6 @@ uint32_t Raising::moved(uint32_t value, const Extents& extents, const Order& fro
 
 uint32_t Raising::constant_in_order(int32_t index, const Order& order) {
   const Tensor& t = tensor(index);
-  if (t.sparse) refuse("the constant '" + t.name + "' is sparse, which is not read");
   const Extents e = extents(index), held = permute(e, order);
   sdk::TensorData data;
   data.type = onnx_type(t.type);
@@ -171,6 +195,11 @@ uint32_t Raising::constant_in_order(int32_t index, const Order& order) {
     std::vector<float> elements(wide.size());
     std::memcpy(elements.data(), bytes.data(), bytes.size());
     return builder_.add_constant(unique(t.name), sdk::TensorData::of<float>(LATHE_FLOAT32, held, elements));
+  }
+  if (t.type == Type::int4) {
+    const auto elements = unpacked(t);
+    const auto bytes = permuted({reinterpret_cast<const char*>(elements.data()), elements.size()}, 1, e, order);
+    return builder_.add_constant(unique(t.name), sdk::TensorData::of<int8_t>(LATHE_INT8, held, {bytes.begin(), bytes.end()}));
   }
   const size_t width = element_bytes(t.type);
   if (width == 0 || data.type == 0) refuse(std::string("the constant '") + t.name + "' is " + name(t.type) + ", which is not read");
@@ -201,10 +230,11 @@ uint32_t Raising::stored(int32_t index, const Order& order) {
   if (tensor(index).constant) {
     made = constant_in_order(index, order);
   } else if (list.empty()) {
-    if (extents(index) != Extents{0}) refuse("nothing makes its input '" + tensor(index).name + "'");
+    const Extents empty = extents(index);
+    if (std::find(empty.begin(), empty.end(), 0) == empty.end()) refuse("nothing makes its input '" + tensor(index).name + "'");
     sdk::TensorData data;
     data.type = onnx_type(tensor(index).type);
-    data.dimensions = {0};
+    data.dimensions = permute(empty, order);
     made = builder_.add_constant(unique(tensor(index).name), std::move(data));
   } else {
     made = moved(list.front().value, extents(index), list.front().order, order);
@@ -329,8 +359,14 @@ void Raising::raise(const Operator& op) {
     if (info && info->name == "CUSTOM") refuse("the operator is custom: what it computes is known only to the runtime it was made for");
     refuse("there is no counterpart of the operator");
   }
-  if (op.outputs.empty() || op.inputs.empty()) refuse("it has no inputs or no outputs");
+  if (rule->name != "CALL_ONCE" && rule->name != "VAR_HANDLE" && rule->name != "ASSIGN_VARIABLE" && (op.outputs.empty() || op.inputs.empty()))
+    refuse("it has no inputs or no outputs");
   rule->raise(*this, op);
+}
+
+void Raising::name_origin(const Operator& op, size_t number) {
+  const int32_t first = op.outputs.empty() ? -1 : op.outputs[0];
+  origin_ = first >= 0 && !tensor(first).name.empty() ? tensor(first).name : "operator_" + std::to_string(number);
 }
 
 sdk::GraphBuilder Raising::run() {
@@ -359,8 +395,7 @@ sdk::GraphBuilder Raising::run() {
   }
   for (size_t i = 0; i < graph().operators.size(); ++i) {
     const Operator& op = graph().operators[i];
-    const int32_t first = op.outputs.empty() ? -1 : op.outputs[0];
-    origin_ = first >= 0 && !tensor(first).name.empty() ? tensor(first).name : "operator_" + std::to_string(i);
+    name_origin(op, i);
     try {
       raise(op);
     } catch (const sdk::Failure& failure) {

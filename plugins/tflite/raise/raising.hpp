@@ -51,11 +51,24 @@ class Raising {
   uint32_t constant(const std::vector<int64_t>& elements);  // rank 1, int64
   uint32_t number(float value);                             // rank 0, float32
   uint32_t number_like(int32_t tensor, double value);       // rank 0, of the tensor's type
+  uint32_t cast(uint32_t value, int32_t onnx_type);
+  uint32_t list_of(int32_t index);  // a tensor of integers as int64, constant or computed
   uint32_t transpose(uint32_t value, const Order& order);
   uint32_t reshape(uint32_t value, const Extents& extents);
   [[noreturn]] void refuse(const std::string& reason) const { throw sdk::Failure(LATHE_UNSUPPORTED, reason); }
 
-  const Subgraph& graph() const { return model_.subgraphs[0]; }
+  // ---- subgraphs ----
+  // What the tensor holds, integers of quantised ones, as a value.
+  uint32_t stored(int32_t index) { return stored(index, identity(rank(index))); }
+  void define_stored(int32_t index, uint32_t value);
+  // The subgraph's operators here, on these values in place of its inputs; its outputs.
+  std::vector<uint32_t> inlined(int subgraph, const std::vector<uint32_t>& inputs);
+  // A body for a node's attribute: `make` puts nodes into it and says what comes out. Within it, values of the graph around it are captured.
+  uint32_t body(int subgraph, const std::function<std::vector<uint32_t>()>& make);
+  uint32_t captured(uint32_t outer);
+  uint32_t body_input(const std::string& name, int32_t type, std::optional<sdk::Shape> shape);
+
+  const Subgraph& graph() const { return *graph_; }
   sdk::GraphBuilder& builder() { return builder_; }
 
  private:
@@ -70,8 +83,14 @@ class Raising {
   uint32_t moved(uint32_t value, const Extents& extents, const Order& from, const Order& to);
   std::vector<uint32_t> scale_and_zero(const Tensor& t);
   void raise(const Operator& op);
+  void name_origin(const Operator& op, size_t number);
+  size_t subgraph_at(int index) const;
+  class Scope;
+  class Inside;
 
   const Model& model_;
+  const Subgraph* graph_;  // that is walked
+  size_t depth_ = 0, walked_ = 0;
   const std::string& path_;
   sdk::GraphBuilder builder_;
   std::map<int32_t, std::vector<Held>> stored_, numbers_;
@@ -85,9 +104,11 @@ struct RaiseRule {
   std::string_view name;
   RaiseFunction raise;
 };
+std::span<const RaiseRule> raise_control_flow();
 std::span<const RaiseRule> raise_convolutions();
 std::span<const RaiseRule> raise_elementwise();
 std::span<const RaiseRule> raise_movement();
+std::span<const RaiseRule> raise_places();
 std::span<const RaiseRule> raise_reductions();
 
 }  // namespace lathe::tflite

@@ -73,9 +73,10 @@ void cumsum(Raising& r, const Operator& op) {
 }
 
 void top_k(Raising& r, const Operator& op) {
-  const auto k = r.integers(op.input(1));
-  if (!k || k->size() != 1) r.refuse("its k is computed");
-  const auto both = r.nodes("TopK", {r.plain(op.input(0)), r.constant(*k)}, 2, [](sdk::NodeData&) {});
+  const auto known = r.integers(op.input(1));
+  if (known && known->size() != 1) r.refuse("its k is no single number");
+  const uint32_t k = known ? r.constant(*known) : r.node("Reshape", {r.list_of(op.input(1)), r.constant({1})});
+  const auto both = r.nodes("TopK", {r.plain(op.input(0)), k}, 2, [](sdk::NodeData&) {});
   r.define(op.outputs[0], both[0], identity(r.rank(op.outputs[0])));
   if (op.outputs.size() < 2) return;
   const uint32_t places = r.node("Cast", {both[1]}, [](sdk::NodeData& n) { n.set("to", static_cast<int64_t>(LATHE_INT32)); });

@@ -72,6 +72,10 @@ def compile_model(lathe, model, out, folder, options):
     path = os.path.join(folder, 'model.onnx')
     with open(path, 'wb') as f:
         f.write(model.SerializeToString())
+    return run_compiler(lathe, path, out, options)
+
+
+def run_compiler(lathe, path, out, options):
     done = subprocess.run([lathe, '--quiet', 'compile', path, '--target', 'tflite', '--verify', 'off', '--emit', 'model', '-o', out] + options, capture_output=True, text=True)
     return done.returncode, done.stderr.strip()
 
@@ -95,8 +99,9 @@ def agree(expected, found, tolerance=1e-4):
 
 
 class Mill:
-    def __init__(self, lathe, with_operators):
+    def __init__(self, lathe, with_operators, again):
         self.lathe = lathe
+        self.again = again
         self.with_operators = with_operators
         self.local = threading.local()
 
@@ -109,6 +114,22 @@ class Mill:
         """What the file computes with, leaving out what only moves."""
         said = subprocess.run([self.lathe, 'inspect', file, '--json'], capture_output=True, text=True, check=True).stdout
         return ' '.join(sorted(set(json.loads(said)['operators']) - {'TRANSPOSE', 'RESHAPE', 'CAST', 'PAD', 'PADV2'}))
+
+    def read_back(self, file, given, expected):
+        """(state, detail) of the file read in and written again: it must give the same numbers."""
+        again = file + '.again.tflite'
+        code, said = run_compiler(self.lathe, file, again, [])
+        if code != 0:
+            return ('refused' if code in (1, 3) else 'fails'), said
+        try:
+            found = self.engine().run(again, given)
+        except runtime.Failure as failure:
+            return 'fails', str(failure)
+        for a, b in zip(expected, found):
+            wrong = agree(a, b, 1e-6)
+            if wrong:
+                return 'differs', wrong
+        return 'exact', ''
 
     def test(self, folder):
         """(operator, state, detail); states: exact, refused, fails, differs, skipped."""
@@ -154,6 +175,8 @@ class Mill:
                 wrong = agree(a, b, tolerance)
                 if wrong:
                     return operator, 'differs', name + ': ' + wrong
+            if self.again:
+                return (operator,) + self.read_back(out, given, found)
             return operator, how, self.operators(out) if self.with_operators else ''
 
 
@@ -193,6 +216,7 @@ def main():
     parser.add_argument('--only', default='')
     parser.add_argument('--known', default='')
     parser.add_argument('--rules', default='')
+    parser.add_argument('--again', action='store_true', help='what is right is read in and written again, and must be the same then')
     parser.add_argument('--list', default='')
     parser.add_argument('--page', default='')
     parser.add_argument('--threads', type=int, default=2)
@@ -208,7 +232,7 @@ def main():
                 known[name] = why
     rules = read_rules(given.rules) if given.rules else []
     names = [n for n in sorted(os.listdir(given.tests)) if given.only in n]
-    mill = Mill(given.lathe, bool(given.page))
+    mill = Mill(given.lathe, bool(given.page), given.again)
     counts, wrong, lines, results = collections.Counter(), [], [], []
     with concurrent.futures.ThreadPoolExecutor(given.threads) as pool:
         for name, (operator, state, detail) in zip(names, pool.map(lambda n: mill.test(os.path.join(given.tests, n)), names)):
