@@ -12,7 +12,7 @@ import unittest
 import zipfile
 
 sys.path.insert(0, os.environ["LATHE_SOURCE_DIR"] + "/tests/support")
-from program import BUILD, ProgramTest  # noqa: E402
+from program import BUILD, ProgramTest, npy  # noqa: E402
 from torch_files import (  # noqa: E402
     BIASES, MATRIX, WEIGHTS, Call, Named, Storage, checkpoint, classifier, contiguous, module, ordered, parameter, tensor, trained,
 )
@@ -178,9 +178,7 @@ class Forms(ProgramTest):
         expected = [math.exp(v) / scale for v in logits]
 
         values = [pixel(c, y, x) for c in range(3) for y in range(size) for x in range(size)]
-        header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 32, 32), }"
-        header += " " * (63 - (10 + len(header)) % 64) + "\n"
-        picture = self.write("picture.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}f", *values))
+        picture = self.write("picture.npy", npy([1, 3, 32, 32], values))
         target = "llvm_cpu" if (BUILD / "lib" / "lathe" / "plugins" / "llvm_cpu.so").exists() else None
         if target is None:
             self.skipTest("no target of this build runs here")

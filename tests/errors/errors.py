@@ -6,20 +6,13 @@ Each row: what is typed (words, {model} and the like are filled in), the exit co
 import json
 import os
 import pathlib
-import struct
 import sys
 import unittest
 
 sys.path.insert(0, os.environ["LATHE_SOURCE_DIR"] + "/tests/support")
 import schema  # noqa: E402
 import tiny_onnx  # noqa: E402
-from program import BUILD, FAULTS, SOURCE, ProgramTest  # noqa: E402
-
-
-def npy(shape, values, descr="<f4"):
-    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
-    header += " " * (63 - (10 + len(header)) % 64) + "\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}f", *values)
+from program import BUILD, FAULTS, SOURCE, ProgramTest, npy  # noqa: E402
 
 
 MISTYPED = [

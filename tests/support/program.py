@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,13 @@ LATHE = BUILD / "bin" / "lathe"
 FAULTS = BUILD / "tests" / "plugins"
 
 sys.path.insert(0, str(SOURCE / "tests" / "support"))
+
+
+def npy(shape, values, descr="<f4"):
+    """A .npy file of floats, without numpy."""
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}f", *values)
 
 
 class ProgramTest(unittest.TestCase):

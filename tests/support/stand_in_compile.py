@@ -1,13 +1,15 @@
 """Whole compiles with a stand-in for a vendor's tool: the tool's folder, calibration pictures, small models, and what a package must be.
 
-A plugin's test derives from StandInTest and says which stand-in it has; plugins/*/tests/compile.py are such tests.
+A plugin's tests derive from StandInTest and say which stand-in they have: plugins/*/tests/compile.py.
 """
 
+import functools
 import hashlib
 import json
-import os
 import pathlib
+import shutil
 import struct
+import subprocess
 import zlib
 
 import tiny_onnx
@@ -16,6 +18,7 @@ from program import SOURCE, ProgramTest
 SHARED = SOURCE.parent / "shared"
 
 
+@functools.lru_cache(None)
 def png(width, height, seed):
     """Noise over a gradient, another one for every seed."""
     state, rows = seed * 2654435761 % (1 << 32) or 1, []
@@ -41,18 +44,26 @@ class StandInTest(ProgramTest):
     target = None  # "acme:one"
     stand_in = None  # the script
     executable = None  # the tool's name
+    calibrates = True  # whether compile() gives pictures where nothing is said of it
+    pictures_wanted = 4
 
     def setUp(self):
         super().setUp()
-        self.tool = self.folder / "tool" / self.executable
-        self.tool.parent.mkdir()
-        self.tool.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -B "{self.stand_in}" "$@"\n')
-        self.tool.chmod(0o755)
+        self.environment["TMPDIR"] = str(self.folder)
+        # A folder that a careless command line stumbles over.
+        self.tool = self.folder / "to ols & 'more" / "bin" / self.executable
+        self.install()
         self.pictures = self.folder / "pictures"
         self.pictures.mkdir()
-        for seed in range(4):
+        for seed in range(self.pictures_wanted):
             (self.pictures / f"{seed}.png").write_bytes(png(96, 64, seed + 1))
         self.out = self.folder / "out"
+
+    def install(self, before=""):
+        """Makes the tool; `before`: what stands before `exec` in the shell's line."""
+        self.tool.parent.mkdir(parents=True)
+        self.tool.write_text(f'#!/bin/sh\n{before} exec /usr/bin/python3 -B {self.stand_in or ""} "$@"\n')
+        self.tool.chmod(0o755)
 
     def small_model(self, size=64):
         """Conv, Relu, GlobalAveragePool: [1, 3, size, size] -> [1, 4, 1, 1]."""
@@ -77,13 +88,19 @@ class StandInTest(ProgramTest):
             self.skipTest(f"{path} is not here")
         return path
 
-    def compile(self, model, *options, behaviour="success", calibration=True, timeout=300):
+    def place(self):
+        """The options that say where the tool is."""
+        return ["--option", f"compiler={self.tool}"]
+
+    def compile(self, model, *options, behaviour="success", calibration=None, target=None, place=None, timeout=300):
         self.environment["LATHE_STAND_IN"] = behaviour
-        data = ["--calibration", self.pictures] if calibration else []
-        return self.lathe("compile", model, "--target", self.target, "-o", self.out, "--option", f"compiler={self.tool}", *data, *options, timeout=timeout)
+        shutil.rmtree(self.out, ignore_errors=True)
+        data = ["--calibration", self.pictures] if (self.calibrates if calibration is None else calibration) else []
+        where = self.place() if place is None else place
+        return self.lathe("compile", model, "--target", target or self.target, "-o", self.out, *where, *data, *options, timeout=timeout)
 
     def package_of(self, done):
-        """The folder; all that holds of every package is checked."""
+        """The folder, its description and artifact; all that holds of every package is checked."""
         self.assertEqual(done.returncode, 0, done.stderr)
         folder = pathlib.Path(done.stdout.splitlines()[-1])
         folder = folder if folder.is_absolute() else self.folder / folder
@@ -98,17 +115,47 @@ class StandInTest(ProgramTest):
         self.assertTrue(description["DEVICE"][0]["SupportedDeviceTypes"].startswith(f"{runtime}/{device}"))
         return folder, description, artifact
 
+    def goes_through(self, model, *options, outputs, host_stage=None, **more):
+        """From a model to a package that `lathe zoo verify` takes: folder, description, artifact, what `lathe inspect` says of it. `outputs`: how many
+        the artifact has; those of a detector, several, are decoded by a stage of the host."""
+        folder, description, artifact = self.package_of(self.compile(model, *options, **more))
+        host = outputs > 1 if host_stage is None else host_stage
+        self.assertEqual(any("_post." in p.name for p in folder.iterdir()), host, sorted(p.name for p in folder.iterdir()))
+        self.assertEqual(len(description["lathe"]["stages"]), 2 if host else 1)
+        said = self.lathe_json("inspect", artifact)
+        self.assertIn(len(said.get("outputs", [])), (0, outputs), said.get("outputs"))
+        self.verify_zoo()
+        return folder, description, artifact, said
+
     def assert_fails_saying(self, done, code, *words):
         self.assert_fails(done, code, *words)
-        self.assertEqual([p.name for p in self.out.iterdir()] if self.out.exists() else [], [])
+        self.assert_nothing_left(self.out)
+
+    def assert_takes_with(self, done, *words):
+        """Exit code 0, and every word in what was said."""
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stdout + done.stderr)
+
+    def run_bundle(self, folder, behaviour="success", **environment):
+        """run.sh of a bundle, from another folder; the exit code and all it said."""
+        environment = {**self.environment, "LATHE_STAND_IN": behaviour, **environment}
+        ran = subprocess.run([str(folder / "run.sh")], env=environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    def bundle(self, model, *options, **more):
+        """The folder of `--emit bundle`."""
+        done = self.compile(model, "--emit", "bundle", *options, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return pathlib.Path(done.stdout.splitlines()[-1])
 
     def verify_zoo(self):
         checked = self.lathe("zoo", self.out, "verify")
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 
-    def wrap(self, artifact, model):
+    def wrap(self, artifact, model, *options):
         """`lathe package` of what a bundle's run.sh made elsewhere."""
-        wrapped = self.lathe("package", artifact, "--from", model, "--target", self.target, "-o", self.out)
+        wrapped = self.lathe("package", artifact, "--from", model, "--target", self.target, "-o", self.out, *options)
         found = self.package_of(wrapped)
         self.verify_zoo()
         return found

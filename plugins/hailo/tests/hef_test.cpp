@@ -18,7 +18,7 @@ using namespace lathe::hailo::test;
 
 namespace {
 
-const char* const real_file = LATHE_SOURCE_DIR "/../shared/models/vendor/hailo/arcface_mobilefacenet.hef";
+const char* const real_file = LATHE_SHARED "/models/vendor/hailo/arcface_mobilefacenet.hef";
 
 std::string read_real() {
   std::ifstream file(real_file, std::ios::binary);
