@@ -9,8 +9,8 @@ import sys
 
 SOURCE = pathlib.Path(os.environ["LATHE_SOURCE_DIR"])
 sys.path[:0] = [str(SOURCE / "tests" / "support"), str(SOURCE / "plugins" / "rknn" / "tests")]
-import compiles as rknn  # noqa: E402
-from stand_in_compile import StandInTest, png  # noqa: E402
+import virtual_environment  # noqa: E402
+from stand_in_compile import StandInTest  # noqa: E402
 
 # target, its tool's name, the option that names the tool's folder, whether the compile quantises
 CHIPS = {
@@ -24,30 +24,20 @@ CHIPS = {
 
 class ChipTest(StandInTest):
     chip = None
+    pictures_wanted = 20
 
     def setUp(self):
         self.target, self.executable, self.option, self.quantises = CHIPS[self.chip]
+        self.calibrates = self.quantises
         self.stand_in = SOURCE / "plugins" / self.chip / "tests" / "stand_in.py"
         super().setUp()
-        for seed in range(4, 20):
-            (self.pictures / f"{seed}.png").write_bytes(png(96, 64, seed + 1))
-        self.place = self.installed(self.folder / "a tool ü")
 
-    def installed(self, folder):
-        """The tool in a folder as its vendor would have it: a virtual environment, or the program itself."""
-        if self.chip == "rknn":
-            return rknn.environment(str(folder))
-        program = folder / "bin" / self.executable
-        program.parent.mkdir(parents=True)
-        program.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -B "{self.stand_in}" "$@"\n')
-        program.chmod(0o755)
-        return folder if self.option == "environment" else program
+    def install(self):
+        virtual_environment.make(self.tool.parent.parent) if self.chip == "rknn" else super().install()
 
-    def arguments(self, model, *options, target=None):
-        data = ["--calibration", self.pictures] if self.quantises else []
-        data += ["--precision", "int8"] if self.quantises and "--precision" not in options else []
-        return ["compile", model, "--target", target or self.target, "-o", self.out, "--option", f"{self.chip}.{self.option}={self.place}", *data, *options]
+    def place(self):
+        return ["--option", f"{self.chip}.{self.option}={self.tool.parent.parent if self.option == 'environment' else self.tool}"]
 
-    def compile(self, model, *options, behaviour="success", target=None, timeout=300):
-        self.environment["LATHE_STAND_IN"] = behaviour
-        return self.lathe(*self.arguments(model, *options, target=target), timeout=timeout)
+    def arguments(self, model, *options, **more):
+        precision = ["--precision", "int8"] if self.quantises and "--precision" not in options else []
+        return super().arguments(model, *precision, *options, **more)

@@ -59,7 +59,7 @@ class UserPaths(ChipTest):
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=100)
         self.assertEqual(run.returncode, 130, said)
-        self.assertEqual(list(self.out.iterdir()) if self.out.exists() else [], [])
+        self.assertEqual(self.left(), [])
 
     def test_full_disk(self):
         """A limit on the size of files, which is how a full disk looks from within."""
@@ -69,19 +69,16 @@ class UserPaths(ChipTest):
         )
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("error", done.stderr)
-        self.assertEqual(list(self.out.iterdir()) if self.out.exists() else [], [])
+        self.assertEqual(self.left(), [])
 
     def test_a_bundle_that_was_carried_elsewhere(self):
-        done = self.compile(self.small_model(), "--emit", "bundle")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        bundle = self.bundle(self.small_model())
         folder = self.folder / "an other ö" / "place"
         folder.parent.mkdir()
-        shutil.move(done.stdout.splitlines()[-1], folder)
-        program = pathlib.Path(self.place) / "bin" / self.executable if self.option == "environment" else self.place
-        environment = {**self.environment, "LATHE_STAND_IN": "success", VARIABLES[self.chip]: str(program)}
-        ran = subprocess.run([str(folder / "run.sh")], cwd="/", env=environment, capture_output=True, text=True, timeout=100)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-        made = next(line[len("made: ") :] for line in ran.stdout.splitlines() if line.startswith("made: "))
+        shutil.move(bundle, folder)
+        code, said = self.run_bundle(folder, **{VARIABLES[self.chip]: str(self.tool)})
+        self.assertEqual(code, 0, said)
+        made = next(line[len("made: ") :] for line in said.splitlines() if line.startswith("made: "))
         precision = ["--precision", "int8"] if self.quantises else []
         self.package_of(self.lathe("package", made, "--from", self.small_model(), "--target", self.target, *precision, "-o", self.out))
         self.verify_zoo()

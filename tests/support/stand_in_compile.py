@@ -58,11 +58,12 @@ class StandInTest(ProgramTest):
         for seed in range(self.pictures_wanted):
             (self.pictures / f"{seed}.png").write_bytes(png(96, 64, seed + 1))
         self.out = self.folder / "out"
+        self.before = []  # what lay there before the last compile
 
-    def install(self, before=""):
-        """Makes the tool; `before`: what stands before `exec` in the shell's line."""
+    def install(self):
+        """Makes the tool, in the form of a virtual environment."""
         self.tool.parent.mkdir(parents=True)
-        self.tool.write_text(f'#!/bin/sh\n{before} exec /usr/bin/python3 -B {self.stand_in or ""} "$@"\n')
+        self.tool.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -B "{self.stand_in}" "$@"\n')
         self.tool.chmod(0o755)
 
     def small_model(self, size=64):
@@ -92,12 +93,19 @@ class StandInTest(ProgramTest):
         """The options that say where the tool is."""
         return ["--option", f"compiler={self.tool}"]
 
-    def compile(self, model, *options, behaviour="success", calibration=None, target=None, place=None, timeout=300):
-        self.environment["LATHE_STAND_IN"] = behaviour
-        shutil.rmtree(self.out, ignore_errors=True)
+    def arguments(self, model, *options, calibration=None, target=None, place=None):
         data = ["--calibration", self.pictures] if (self.calibrates if calibration is None else calibration) else []
         where = self.place() if place is None else place
-        return self.lathe("compile", model, "--target", target or self.target, "-o", self.out, *where, *data, *options, timeout=timeout)
+        return ["compile", model, "--target", target or self.target, "-o", self.out, *where, *data, *options]
+
+    def compile(self, model, *options, behaviour="success", timeout=300, **more):
+        self.environment["LATHE_STAND_IN"] = behaviour
+        self.before = self.left()
+        return self.lathe(*self.arguments(model, *options, **more), timeout=timeout)
+
+    def left(self):
+        """What lies in the folder of packages."""
+        return sorted(p.name for p in self.out.iterdir()) if self.out.exists() else []
 
     def package_of(self, done):
         """The folder, its description and artifact; all that holds of every package is checked."""
@@ -115,11 +123,11 @@ class StandInTest(ProgramTest):
         self.assertTrue(description["DEVICE"][0]["SupportedDeviceTypes"].startswith(f"{runtime}/{device}"))
         return folder, description, artifact
 
-    def goes_through(self, model, *options, outputs, host_stage=None, **more):
+    def goes_through(self, model, *options, outputs, **more):
         """From a model to a package that `lathe zoo verify` takes: folder, description, artifact, what `lathe inspect` says of it. `outputs`: how many
         the artifact has; those of a detector, several, are decoded by a stage of the host."""
         folder, description, artifact = self.package_of(self.compile(model, *options, **more))
-        host = outputs > 1 if host_stage is None else host_stage
+        host = outputs > 1
         self.assertEqual(any("_post." in p.name for p in folder.iterdir()), host, sorted(p.name for p in folder.iterdir()))
         self.assertEqual(len(description["lathe"]["stages"]), 2 if host else 1)
         said = self.lathe_json("inspect", artifact)
@@ -129,7 +137,7 @@ class StandInTest(ProgramTest):
 
     def assert_fails_saying(self, done, code, *words):
         self.assert_fails(done, code, *words)
-        self.assert_nothing_left(self.out)
+        self.assertEqual(self.left(), self.before)
 
     def assert_takes_with(self, done, *words):
         """Exit code 0, and every word in what was said."""

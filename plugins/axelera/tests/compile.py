@@ -4,7 +4,6 @@ import os
 import pathlib
 import platform
 import shutil
-import subprocess
 import sys
 import unittest
 import zipfile
@@ -177,12 +176,9 @@ class Axelera(StandInTest):
         self.assert_fails_saying(self.compile(model, "--option", "resources=0.3"), 2, "0.25")
 
     def test_bundle(self):
-        done = self.compile(self.small_model(), "--emit", "bundle")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        folder = pathlib.Path(done.stdout.splitlines()[-1])
-        environment = {**self.environment, "AXCOMPILE": str(self.tool)}
-        ran = subprocess.run([str(folder / "run.sh")], env=environment, capture_output=True, text=True, timeout=100)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        folder = self.bundle(self.small_model())
+        code, said = self.run_bundle(folder, AXCOMPILE=str(self.tool))
+        self.assertEqual(code, 0, said)
         self.wrap(folder / "model.axm", self.small_model())
 
 

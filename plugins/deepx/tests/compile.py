@@ -4,7 +4,6 @@ import os
 import pathlib
 import platform
 import shutil
-import subprocess
 import sys
 import unittest
 
@@ -169,15 +168,9 @@ class Deepx(StandInTest):
         self.assert_fails_saying(done, 3, "dx-com", "--emit bundle")
 
     def test_bundle(self):
-        done = self.compile(self.small_model(), "--emit", "bundle")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        folder = pathlib.Path(done.stdout.splitlines()[-1])
-        self.assertTrue((folder / "run.sh").exists(), sorted(p.name for p in folder.iterdir()))
-        ran = subprocess.run(
-            [str(folder / "run.sh")], env={**self.environment, "DXCOM": str(self.tool)}, capture_output=True, text=True, timeout=100
-        )
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-        self.assertTrue((folder / "out" / "model.dxnn").exists())
+        folder = self.bundle(self.small_model())
+        code, said = self.run_bundle(folder, DXCOM=str(self.tool))
+        self.assertEqual(code, 0, said)
         self.wrap(folder / "out" / "model.dxnn", self.small_model())
 
 

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import subprocess
 import sys
 import unittest
 
@@ -102,12 +101,9 @@ class N2x(StandInTest):
         self.assert_fails(done, 1, "631")
 
     def test_bundle(self):
-        done = self.compile(self.small_model(), "--emit", "bundle", calibration=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        folder = pathlib.Path(done.stdout.splitlines()[-1])
-        environment = {**self.environment, "N2X_COMPILER": str(self.tool)}
-        ran = subprocess.run([str(folder / "run.sh")], env=environment, capture_output=True, text=True, timeout=100)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        folder = self.bundle(self.small_model(), calibration=False)
+        code, said = self.run_bundle(folder, N2X_COMPILER=str(self.tool))
+        self.assertEqual(code, 0, said)
         self.wrap(folder / "model.n2x", self.small_model())
 
 

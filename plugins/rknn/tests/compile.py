@@ -2,11 +2,11 @@
 
 import os
 import pathlib
-import shutil
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(os.environ["LATHE_SOURCE_DIR"]) / "tests" / "support"))
+import virtual_environment  # noqa: E402
 from program import npy  # noqa: E402
 from stand_in_compile import StandInTest  # noqa: E402
 
@@ -42,13 +42,7 @@ class Rknn(StandInTest):
     pictures_wanted = 24
 
     def install(self, version="2.3.2"):
-        """A virtual environment whose Python has the stand-in, at a version."""
-        packages = self.tool.parent.parent / "packages"
-        shutil.copytree(pathlib.Path(__file__).parent / "stand_in" / "rknn", packages / "rknn", ignore=shutil.ignore_patterns("__pycache__"))
-        information = packages / f"rknn_toolkit2-{version}.dist-info"
-        information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: rknn-toolkit2\nVersion: {version}\n")
-        super().install(before=f'PYTHONPATH="{packages}"')
+        virtual_environment.make(self.tool.parent.parent, version)
         self.environment["RKNN_PYTHON"] = ""
         self.int8 = ["--precision", "int8", "--calibration", self.folder / "pictures"]
 
