@@ -87,7 +87,8 @@ bool has_code(std::string_view domain, std::string_view op_type) {
 bool runs_unspecialised(std::string_view domain, std::string_view op_type) {
   // The classical models walk tables; the tiled products and the recurrent networks are loops over any size.
   if (domain == "ai.onnx.ml") return true;
-  if (domain.empty() && (op_type == "Conv" || op_type == "MatMul" || op_type == "Gemm")) return false;  // what emitters leave is small
+  if (domain.empty() && (op_type == "Conv" || op_type == "ConvTranspose" || op_type == "MatMul" || op_type == "Gemm"))
+    return false;  // what emitters leave is small
   for (const Scratch& s : scratch)
     if (s.domain == domain && s.op_type == op_type) return true;
   return domain.empty() && (op_type == "MatMulInteger" || op_type == "QLinearConv" || op_type == "QLinearMatMul" || op_type == "TfIdfVectorizer");

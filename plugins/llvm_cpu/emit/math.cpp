@@ -155,10 +155,11 @@ Value* emit_sigmoid(Builder& b, Value* value) {
   return quotient(x.like(1), one_plus_exp(x.of(b.CreateFNeg(value)))).v;
 }
 
-// 4 ulp where x > -87.
+// 4 ulp where x > -87. Below -88 the sigmoid counts as 0, so that numbers of any size yield 0 and -infinity yields NaN, as x sigmoid(x) does.
 Value* emit_silu(Builder& b, Value* value) {
   const Lanes x{&b, value};
-  return quotient(x, one_plus_exp(x.of(b.CreateFNeg(value)))).v;
+  const Lanes sigmoid = quotient(x.like(1), one_plus_exp(x.of(b.CreateFNeg(value))));
+  return (x * choose(less(x, x.like(-88.0F)), x.like(0), sigmoid)).v;
 }
 
 // 3 ulp.

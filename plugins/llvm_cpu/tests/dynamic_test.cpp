@@ -31,10 +31,10 @@ struct Compiled {
   Program program;
   std::unique_ptr<lathe::runtime::Model> model;
 
-  explicit Compiled(const std::string& text) : graph(lathe::parse_text(text)) {
+  explicit Compiled(const std::string& text, const MachineRequest& request = {}) : graph(lathe::parse_text(text)) {
     REQUIRE(mkdtemp(folder.data()));
     lathe::infer_types(graph);
-    const Machine machine = resolve_machine({});
+    const Machine machine = resolve_machine(request);
     program = plan(lathe::Snapshot(graph).get(), machine);
     GenerateOptions options;
     options.bitcode = LATHE_LLVM_CPU_DATA;
@@ -373,6 +373,34 @@ TEST_CASE("what looks at a batch as a whole is not run item by item") {
     z = BatchNormalization <training_mode = 1> (x, one, one, one, one)
   })");
   for (const int64_t n : {1, 3}) c.compare(given(floats({n, 2, 9}), floats({2}, 1)));
+}
+
+TEST_CASE("open heights and widths, for this processor and lesser ones") {
+  std::vector<MachineRequest> machines{{}};
+  const Machine own = resolve_machine({});
+  for (const auto& [cpu, floats] : {std::pair{"x86-64-v2", 4}, {"x86-64-v3", 8}}) {
+    MachineRequest request;
+    request.cpu = cpu;
+    if (own.family == Machine::Family::x86_64 && own.vector_floats > floats) machines.push_back(request);
+  }
+  for (const MachineRequest& machine : machines) {
+    CAPTURE(machine.cpu);
+    Compiled c("g (float[1, 3, height, width] x) => (y, z) <float[20, 3, 3, 3] w = {" + weights_text(540) + R"(}, float[20, 1, 5, 5] v = {)" +
+                   weights_text(500) + R"(}, float[20, 18, 2, 2] t = {)" + weights_text(1440) + R"(}, float[4] s = {1, 1, 2, 2}> {
+    a = Conv <pads = [1, 1, 1, 1], strides = [2, 2]> (x, w)
+    b = Relu(a)
+    d = Conv <group = 20, pads = [2, 2, 2, 2]> (b, v)
+    e = Conv <group = 20, pads = [2, 2, 2, 2], strides = [2, 2]> (d, v)
+    m = MaxPool <kernel_shape = [5, 5], pads = [2, 2, 2, 2]> (e)
+    n = AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1], strides = [2, 2]> (m)
+    y = ConvTranspose <strides = [2, 2]> (e, t)
+    z = Resize <mode = "nearest"> (n, "", s)
+  })",
+               machine);
+    for (const std::vector<int64_t>& d : {std::vector<int64_t>{1, 1}, {2, 3}, {5, 15}, {7, 16}, {8, 17}, {33, 31}, {66, 130}})
+      c.compare(given(floats({1, 3, d[0], d[1]})));
+    CHECK(failure(c, given(floats({1, 4, 8, 8}))) != "");
+  }
 }
 
 TEST_CASE("products and chains with open rows run tuned kernels for some rows at a time") {

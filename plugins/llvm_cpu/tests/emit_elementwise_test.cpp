@@ -111,7 +111,7 @@ const std::vector<Function>& functions() {
       {"sine", {Operation::sine}, [](double x) { return std::sin(x); }, 0, 2e-7, -1e8, 1e8},
       {"cosine", {Operation::cosine}, [](double x) { return std::cos(x); }, 0, 2e-7, -1e8, 1e8},
       {"relu", {Operation::relu}, [](double x) { return std::isnan(x) ? x : std::max(x, 0.0); }, 0},
-      {"silu", {Operation::silu}, [](double x) { return x / (1 + std::exp(-x)); }, 4, 2e-36, -100, 1e300},
+      {"silu", {Operation::silu}, [](double x) { return x / (1 + std::exp(-x)); }, 4, 2e-36},
       {"hard_swish", {Operation::hard_swish}, [](double x) { return x * clamp(x / 6 + 0.5, 0, 1); }, 4, 1e-6, -3e38, 1e300},
       {"leaky_relu", {Operation::leaky_relu, 0, -1, 0.1F}, [](double x) { return x < 0 ? x * double{0.1F} : x; }, 0.51},
       {"clip", {Operation::clip, 0, -1, -1.5F, 6}, [](double x) { return clamp(x, -1.5, 6); }, 0},

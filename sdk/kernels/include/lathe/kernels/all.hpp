@@ -80,6 +80,7 @@
   X("", Attention, attention_scratch)                                        \
   X("", Conv, conv_scratch)                                                  \
   X("", ConvInteger, conv_scratch)                                           \
+  X("", ConvTranspose, conv_transpose_scratch)                               \
   X("", DFT, dft_scratch)                                                    \
   X("", Det, determinant_scratch)                                            \
   X("", GRU, gru_scratch)                                                    \

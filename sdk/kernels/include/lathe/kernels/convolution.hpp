@@ -65,18 +65,45 @@ struct TapOrder {
     const int64_t first = k / (block * taps) * block, inside = k - first * taps, count = math::least(block, channels - first);
     return {first + inside % count, inside / count};
   }
-  // What follows a row that is not the last.
-  Tap after(Tap tap) const {
-    const int64_t first = tap.channel / block * block;
-    if (++tap.channel < math::least(first + block, channels)) return tap;
-    return ++tap.place < taps ? Tap{first, tap.place} : Tap{first + block, 0};
-  }
+  // How many rows from `tap` on are the same place of neighbouring channels.
+  int64_t run(Tap tap) const { return math::least(tap.channel / block * block + block, channels) - tap.channel; }
   // Products that are summed from zero before they are added to the rest: whole blocks where one fits.
   int64_t at_once() const {
     const int64_t products = block * math::greatest<int64_t>(taps, 1);
     return products <= gemm::block_depth ? gemm::block_depth / products * products : gemm::block_depth;
   }
 };
+
+// to[i] = from[i * stride] - zero. Neighbours are moved in the widest pieces that fit; the last one overlaps the one before.
+template <class T, class S>
+void copy_places(T* __restrict to, const S* __restrict from, int64_t count, int64_t stride, T zero) {
+  if constexpr (std::is_same_v<T, S> && std::is_same_v<T, float>) {
+    if (stride == 1) {
+      if (count >= gemm::lanes) {
+        for (int64_t i = 0; i + gemm::lanes < count; i += gemm::lanes) __builtin_memcpy(to + i, from + i, gemm::lanes * sizeof(T));
+        __builtin_memcpy(to + count - gemm::lanes, from + count - gemm::lanes, gemm::lanes * sizeof(T));
+      } else if (count >= 8) {
+        float first[8], last[8];
+        __builtin_memcpy(first, from, sizeof first), __builtin_memcpy(last, from + count - 8, sizeof last);
+        __builtin_memcpy(to, first, sizeof first), __builtin_memcpy(to + count - 8, last, sizeof last);
+      } else if (count >= 4) {
+        float first[4], last[4];
+        __builtin_memcpy(first, from, sizeof first), __builtin_memcpy(last, from + count - 4, sizeof last);
+        __builtin_memcpy(to, first, sizeof first), __builtin_memcpy(to + count - 4, last, sizeof last);
+      } else {
+        for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+      }
+      return;
+    }
+    if (stride == 2) {
+      int64_t i = 0;
+      for (; i + gemm::lanes <= count; i += gemm::lanes) gemm::copy_every_second(from + 2 * i, to + i);
+      for (; i < count; ++i) to[i] = from[2 * i];
+      return;
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) to[i] = T(from[i * stride]) - zero;
+}
 
 // Packs the im2col matrix of one image and group, less `zero`: rows in TapOrder, column = output place.
 template <class T, class S>
@@ -87,84 +114,171 @@ struct ImageBlock {
   bool pointwise;
   T zero = 0;
 
+  // Neighbouring columns of a strip that are neighbours in one row of the output, and where the first of them begins to read.
+  struct Piece {
+    int first, count;
+    int64_t depth, row, column;
+  };
+
   void operator()(int64_t k, int64_t depth, int64_t first, int64_t count, T* to) const {
+    if (pointwise) return gemm::MatrixBlock<T, S>{image, window->input_size(), 1, zero}(k, depth, first, count, to);
+    for (int64_t column = 0; column < count; column += gemm::tile_columns)
+      pack_strip(k, depth, first + column, int(math::least<int64_t>(gemm::tile_columns, count - column)), to + column * depth);
+  }
+
+ private:
+  void pack_strip(int64_t k, int64_t depth, int64_t first, int width, T* to) const {
     const Window& w = *window;
-    const int64_t in_pixels = w.input_size(), kernel_plane = w.kernel[1] * w.kernel[2];
-    if (pointwise) return gemm::MatrixBlock<T, S>{image, in_pixels, 1, zero}(k, depth, first, count, to);
-    for (int64_t column = 0; column < count; column += gemm::tile_columns) {
-      const int width = int(math::least<int64_t>(gemm::tile_columns, count - column));
-      // Where each of the strip's outputs begins to read.
-      int64_t depth_at[gemm::tile_columns], row_at[gemm::tile_columns], column_at[gemm::tile_columns];
-      bool one_row = w.stride[2] == 1;
-      for (int i = 0; i < width; ++i) {
-        const int64_t place = first + column + i, ow = place % w.output[2], oh = place / w.output[2] % w.output[1];
-        depth_at[i] = place / (w.output[2] * w.output[1]) * w.stride[0] - w.pad_begin[0];
-        row_at[i] = oh * w.stride[1] - w.pad_begin[1];
-        column_at[i] = ow * w.stride[2] - w.pad_begin[2];
-        one_row = one_row && row_at[i] == row_at[0] && depth_at[i] == depth_at[0];
-      }
-      TapOrder::Tap at = order[k];
-      for (int64_t d = 0; d < depth; ++d, at = order.after(at)) {
-        const auto [channel, tap] = at;
-        const int64_t kd = tap / kernel_plane * w.dilation[0], kh = tap % kernel_plane / w.kernel[2] * w.dilation[1],
-                      kw = tap % w.kernel[2] * w.dilation[2];
-        const S* plane = image + channel * in_pixels;
-        T* __restrict target = to + column * depth + d * gemm::tile_columns;
-        if (one_row) {
-          const int64_t id = depth_at[0] + kd, ih = row_at[0] + kh, iw = column_at[0] + kw;
-          const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1];
-          const S* from = plane + (id * w.input[1] + ih) * w.input[2];
-          if (inside && iw >= 0 && iw + gemm::tile_columns <= w.input[2]) {
-            for (int i = 0; i < gemm::tile_columns; ++i) target[i] = T(from[iw + i]) - zero;
-          } else {
-            for (int i = 0; i < width; ++i) target[i] = inside && iw + i >= 0 && iw + i < w.input[2] ? T(from[iw + i]) - zero : T(0);
-            for (int i = width; i < gemm::tile_columns; ++i) target[i] = T(0);
-          }
-        } else {
-          for (int i = 0; i < width; ++i) {
-            const int64_t id = depth_at[i] + kd, ih = row_at[i] + kh, iw = column_at[i] + kw;
-            const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1] && iw >= 0 && iw < w.input[2];
-            target[i] = inside ? T(plane[(id * w.input[1] + ih) * w.input[2] + iw]) - zero : T(0);
-          }
-          for (int i = width; i < gemm::tile_columns; ++i) target[i] = T(0);
+    Piece pieces[gemm::tile_columns];
+    int piece_count = 0;
+    for (int i = 0; i < width; i += pieces[piece_count++].count) {
+      const int64_t place = first + i, ow = place % w.output[2], row = place / w.output[2], oh = row % w.output[1], od = row / w.output[1];
+      pieces[piece_count] = {i, int(math::least<int64_t>(width - i, w.output[2] - ow)), od * w.stride[0] - w.pad_begin[0],
+                             oh * w.stride[1] - w.pad_begin[1], ow * w.stride[2] - w.pad_begin[2]};
+    }
+    const int64_t in_pixels = w.input_size(), kernel_plane = w.kernel[1] * w.kernel[2], stride = w.stride[2];
+    int64_t rows = 0;
+    for (int64_t d = 0; d < depth; d += rows) {
+      const TapOrder::Tap at = order[k + d];
+      rows = math::least(order.run(at), depth - d);
+      const int64_t kd = at.place / kernel_plane * w.dilation[0], kh = at.place % kernel_plane / w.kernel[2] * w.dilation[1],
+                    kw = at.place % w.kernel[2] * w.dilation[2];
+      const S* planes = image + at.channel * in_pixels;
+      for (int p = 0; p < piece_count; ++p) {
+        const Piece& piece = pieces[p];
+        const int64_t id = piece.depth + kd, ih = piece.row + kh, iw = piece.column + kw;
+        // Columns low..high of the piece read inside the image.
+        int64_t low = 0, high = 0;
+        if (id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1]) {
+          low = iw < 0 ? math::least<int64_t>((-iw + stride - 1) / stride, piece.count) : 0;
+          high = iw + (piece.count - 1) * stride < w.input[2] ? piece.count : iw < w.input[2] ? (w.input[2] - 1 - iw) / stride + 1 : 0;
+          high = math::greatest(low, high);
+        }
+        const S* from = planes + (low < high ? (id * w.input[1] + ih) * w.input[2] + iw + low * stride : 0);
+        T* target = to + d * gemm::tile_columns + piece.first;
+        for (int64_t row = 0; row < rows; ++row, from += in_pixels, target += gemm::tile_columns) {
+          for (int64_t i = 0; i < low; ++i) target[i] = T(0);
+          copy_places(target + low, from, high - low, stride, zero);
+          for (int64_t i = high; i < piece.count; ++i) target[i] = T(0);
         }
       }
     }
+    if (width == gemm::tile_columns) return;
+    for (int64_t d = 0; d < depth; ++d)
+      for (int i = width; i < gemm::tile_columns; ++i) to[d * gemm::tile_columns + i] = T(0);
   }
 };
 
-// One input and one output channel per group: a weighted sum of shifted rows.
-inline void convolve_depthwise(const Call& call, const Tensor& x, const Tensor& weights, const Tensor& y, const Window& w, const float* bias) {
+// A channel's plane with its padding written out, and each row split by `column % stride`: what a kernel place reads for neighbouring outputs lies
+// side by side then, whatever the stride, and nothing is read beyond it.
+struct PaddedPlane {
+  int64_t rows[2], part, row;  // rows along the two outer axes; elements of one part of a row, and of a row
+
+  explicit PaddedPlane(const Window& w) {
+    for (int a = 0; a < 2; ++a) rows[a] = (w.output[a] - 1) * w.stride[a] + (w.kernel[a] - 1) * w.dilation[a] + 1;
+    part = gemm::round_up(w.output[2], gemm::lanes) + ((w.kernel[2] - 1) * w.dilation[2]) / w.stride[2] + 1;
+    row = part * math::least(w.stride[2], (w.kernel[2] - 1) * w.dilation[2] + 1);
+  }
+  int64_t size() const { return gemm::round_up(rows[0] * rows[1] * row, 16); }
+
+  void fill(const Window& w, const float* image, float* to) const {
+    for (int64_t d = 0; d < rows[0]; ++d)
+      for (int64_t h = 0; h < rows[1]; ++h) {
+        float* __restrict line = to + (d * rows[1] + h) * row;
+        const int64_t id = d - w.pad_begin[0], ih = h - w.pad_begin[1], s = w.stride[2];
+        const bool inside = id >= 0 && id < w.input[0] && ih >= 0 && ih < w.input[1];
+        const float* __restrict from = image + (inside ? (id * w.input[1] + ih) * w.input[2] : 0);
+        for (int64_t phase = 0; phase * part < row; ++phase, line += part) {
+          // Element i reads column i * s + shift.
+          const int64_t shift = phase - w.pad_begin[2];
+          const int64_t low = inside ? (shift < 0 ? math::least((-shift + s - 1) / s, part) : 0) : part;
+          const int64_t high = inside && w.input[2] > shift ? math::greatest(low, math::least((w.input[2] - 1 - shift) / s + 1, part)) : low;
+          for (int64_t i = 0; i < low; ++i) line[i] = 0.0f;
+          copy_places(line + low, from + low * s + shift, high - low, s, 0.0f);
+          for (int64_t i = high; i < part; ++i) line[i] = 0.0f;
+        }
+      }
+  }
+};
+
+// `count` vectors of neighbouring outputs: start + the sum over the kernel's places of filter * what lies `places` behind `from`.
+template <int count>
+void depthwise_tile(const float* from, const float* filter, const int64_t* places, int64_t taps, float start,
+                    gemm::Vectors<float>::Aligned (&sum)[count]) {
+  for (int v = 0; v < count; ++v) sum[v] = gemm::Vectors<float>::Aligned{} + start;
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    const float* at = from + places[tap];
+    const float factor = filter[tap];
+#pragma GCC unroll 4
+    for (int v = 0; v < count; ++v) sum[v] += factor * *reinterpret_cast<const gemm::Vectors<float>::Unaligned*>(at + v * gemm::lanes);
+  }
+}
+
+inline constexpr int64_t most_depthwise_taps = 256;  // larger kernels take the plain loop
+
+// One input and one output channel per group: a weighted sum of shifted rows. `planes` has room for a PaddedPlane per worker.
+inline void convolve_depthwise(const Call& call, const Tensor& x, const Tensor& weights, const Tensor& y, const Window& w, const float* bias,
+                               float* planes) {
   const int64_t channels = y.dimension(1), pixels = w.output_size(), in_pixels = w.input_size(), taps = w.kernel_size();
-  parallel(call, y.dimension(0) * channels, 1, [&](int64_t begin, int64_t end, uint32_t) {
+  const PaddedPlane padded(w);
+  int64_t places[most_depthwise_taps];
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    const int64_t kw = tap % w.kernel[2] * w.dilation[2], kh = tap / w.kernel[2] % w.kernel[1] * w.dilation[1],
+                  kd = tap / (w.kernel[2] * w.kernel[1]) * w.dilation[0];
+    places[tap] = (kd * padded.rows[1] + kh) * padded.row + kw % w.stride[2] * padded.part + kw / w.stride[2];
+  }
+  parallel(call, y.dimension(0) * channels, 1, [&](int64_t begin, int64_t end, uint32_t worker) {
+    float* image = planes + int64_t(worker) * padded.size();
     for (int64_t plane = begin; plane < end; ++plane) {
-      const float* image = x.as<const float>() + plane * in_pixels;
+      padded.fill(w, x.as<const float>() + plane * in_pixels, image);
       const float* filter = weights.as<const float>() + plane % channels * taps;
-      float* to = y.as<float>() + plane * pixels;
       const float start = bias ? bias[plane % channels] : 0.0f;
-      for (int64_t od = 0; od < w.output[0]; ++od)
-        for (int64_t oh = 0; oh < w.output[1]; ++oh) {
-          float* __restrict row = to + (od * w.output[1] + oh) * w.output[2];
-          for (int64_t i = 0; i < w.output[2]; ++i) row[i] = start;
-          for (int64_t tap = 0; tap < taps; ++tap) {
-            const int64_t kw = tap % w.kernel[2], kh = tap / w.kernel[2] % w.kernel[1], kd = tap / (w.kernel[2] * w.kernel[1]);
-            const int64_t id = od * w.stride[0] - w.pad_begin[0] + kd * w.dilation[0], ih = oh * w.stride[1] - w.pad_begin[1] + kh * w.dilation[1];
-            if (id < 0 || id >= w.input[0] || ih < 0 || ih >= w.input[1]) continue;
-            const int64_t shift = kw * w.dilation[2] - w.pad_begin[2], s = w.stride[2];
-            // Outputs whose place ow * s + shift lies within the input.
-            const int64_t low = shift < 0 ? math::least((-shift + s - 1) / s, w.output[2]) : 0;
-            const int64_t high = w.input[2] > shift ? math::least((w.input[2] - 1 - shift) / s + 1, w.output[2]) : 0;
-            const float* __restrict from = image + (id * w.input[1] + ih) * w.input[2];
-            const float factor = filter[tap];
-            if (s == 1) {
-              for (int64_t i = low; i < high; ++i) row[i] += factor * from[i + shift];
-            } else {
-              for (int64_t i = low; i < high; ++i) row[i] += factor * from[i * s + shift];
-            }
+      for (int64_t row = 0; row < w.output[0] * w.output[1]; ++row) {
+        const float* from = image + (row / w.output[1] * w.stride[0] * padded.rows[1] + row % w.output[1] * w.stride[1]) * padded.row;
+        float* to = y.as<float>() + plane * pixels + row * w.output[2];
+        int64_t i = 0;
+        for (; i + 2 * gemm::lanes <= w.output[2]; i += 2 * gemm::lanes) {
+          gemm::Vectors<float>::Aligned sum[2];
+          depthwise_tile(from + i, filter, places, taps, start, sum);
+          __builtin_memcpy(to + i, sum, sizeof sum);
+        }
+        for (; i < w.output[2]; i += gemm::lanes) {
+          gemm::Vectors<float>::Aligned sum[1];
+          depthwise_tile(from + i, filter, places, taps, start, sum);
+          if (i + gemm::lanes <= w.output[2]) {
+            __builtin_memcpy(to + i, sum, sizeof sum);
+          } else {
+            float last[gemm::lanes];
+            __builtin_memcpy(last, sum, sizeof last);
+            for (int64_t n = 0; i + n < w.output[2]; ++n) to[i + n] = last[n];
           }
         }
+      }
     }
   });
+}
+
+// gemm::pack_rows for load(row, index within the row's weights), in TapOrder.
+template <class T, class Load>
+void pack_weights(const Call& call, Load load, int64_t rows, const TapOrder& order, T* packed) {
+  constexpr int64_t height = gemm::tile_rows;
+  const int64_t depth = order.channels * order.taps;
+  parallel(call, (rows + height - 1) / height, math::greatest<int64_t>(1, grain_elements / (depth * height + 1)),
+           [=](int64_t begin, int64_t end, uint32_t) {
+             for (int64_t strip = begin; strip < end; ++strip) {
+               const int64_t first = strip * height, count = math::least(height, rows - first);
+               T* to = packed + first * depth;
+               for (int64_t k = 0, neighbours = 0; k < depth; k += neighbours) {
+                 const TapOrder::Tap at = order[k];
+                 neighbours = order.run(at);
+                 const int64_t index = at.channel * order.taps + at.place;
+                 for (int64_t r = 0; r < count; ++r)
+                   for (int64_t n = 0; n < neighbours; ++n) to[(k + n) * height + r] = load(first + r, index + n * order.taps);
+                 for (int64_t n = 0; n < neighbours; ++n)
+                   for (int64_t r = count; r < height; ++r) to[(k + n) * height + r] = T(0);
+               }
+             }
+           });
 }
 
 // load(channel, k) gives the weights, less their zero point. A is the type that products are summed in, to `y` [N, channels, spatial...]; `packed` is
@@ -175,13 +289,9 @@ void convolve_as_product(const Call& call, const Tensor& x, int64_t channels, co
   const int64_t in_part = x.dimension(1) / groups, out_part = channels / groups, taps = w.kernel_size(), depth = in_part * taps;
   const int64_t pixels = w.output_size();
   const TapOrder order{in_part, taps};
-  const auto weight = [&](int64_t channel, int64_t k) {
-    const auto [in_channel, place] = order[k];
-    return load(channel, in_channel * taps + place);
-  };
   for (int64_t group = 0; group < groups; ++group) {
-    gemm::pack_rows(
-        call, [&](int64_t row, int64_t k) { return weight(group * out_part + row, k); }, out_part, depth, packed);
+    pack_weights(
+        call, [&](int64_t row, int64_t index) { return load(group * out_part + row, index); }, out_part, order, packed);
     for (int64_t batch = 0; batch < x.dimension(0); ++batch) {
       const ImageBlock<A, S> block{x.as<const S>() + (batch * groups + group) * in_part * w.input_size(), &w, order, w.pointwise(), zero};
       gemm::multiply(call, out_part, pixels, depth, packed, y + (batch * groups + group) * out_part * pixels, pixels,
@@ -190,8 +300,12 @@ void convolve_as_product(const Call& call, const Tensor& x, int64_t channels, co
   }
 }
 
-inline bool depthwise(const Tensor& x, const Tensor& weights, int64_t groups) {
-  return groups > 1 && groups == x.dimension(1) && weights.dimension(0) == groups;
+// Whether convolve_depthwise takes it: kernels of ordinary size whose padding is not much more than the image.
+inline bool depthwise(const Tensor& x, const Tensor& weights, int64_t groups, const Window& w) {
+  if (groups <= 1 || groups != x.dimension(1) || weights.dimension(0) != groups || w.output_size() <= 0) return false;
+  constexpr double most_floats = 1 << 26;
+  const PaddedPlane padded(w);
+  return w.kernel_size() <= most_depthwise_taps && double(padded.rows[0]) * double(padded.rows[1]) * double(padded.row) <= most_floats;
 }
 
 }  // namespace detail
@@ -201,7 +315,10 @@ inline uint64_t conv_scratch(const Call& call, uint32_t threads) {
   const Tensor& weights = call.input(1);
   const int64_t groups = call.integer("group", 1);
   const Type type = call.input(0).type;
-  if (type == Type::float32 ? detail::depthwise(call.input(0), weights, groups) : element_bytes(type) != 1) return 0;
+  if (type != Type::float32 && element_bytes(type) != 1) return 0;
+  const Window w = window_of(call, call.input(0), call.output(), weights.dimensions + 2);
+  if (type == Type::float32 && detail::depthwise(call.input(0), weights, groups, w))
+    return uint64_t(detail::PaddedPlane(w).size()) * threads * sizeof(float);
   return gemm::scratch_bytes(weights.dimension(0) / groups, product(weights.dimensions, 1, weights.rank), threads);
 }
 
@@ -212,7 +329,8 @@ inline void conv(const Call& call) {
   const Window w = window_of(call, x, y, weights.dimensions + 2);
   if (x.type == Type::float32) {
     const float* bias = call.has_input(2) ? call.input(2).as<const float>() : nullptr;
-    if (detail::depthwise(x, weights, groups)) return detail::convolve_depthwise(call, x, weights, y, w, bias);
+    if (call.scratch && detail::depthwise(x, weights, groups, w))
+      return detail::convolve_depthwise(call, x, weights, y, w, bias, static_cast<float*>(call.scratch));
     const int64_t depth = product(weights.dimensions, 1, weights.rank);
     const auto load = gemm::rows_of(weights.as<const float>(), depth, 1);
     if (call.scratch)
@@ -249,11 +367,78 @@ inline void conv_integer(const Call& call) {
   });
 }
 
-// Inputs: X [N, C, spatial...], W [C, M / group, kernel...], B [M] (optional). Each output element gathers the inputs that reach it.
+namespace detail {
+
+// The window slides over the output `y`; `products` [channels * taps, places of the window], the weights times the image, are added where they
+// belong.
+inline void scatter_products(const Call& call, int64_t channels, const Window& w, const float* products, const float* bias, float* y) {
+  const int64_t pixels = w.input_size(), places = w.output_size(), taps = w.kernel_size();
+  parallel(call, channels, 1, [&](int64_t begin, int64_t end, uint32_t) {
+    for (int64_t channel = begin; channel < end; ++channel) {
+      float* to = y + channel * pixels;
+      const float start = bias ? bias[channel] : 0.0f;
+      for (int64_t i = 0; i < pixels; ++i) to[i] = start;
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        const int64_t kw = tap % w.kernel[2], kh = tap / w.kernel[2] % w.kernel[1], kd = tap / (w.kernel[2] * w.kernel[1]);
+        const int64_t shift = kw * w.dilation[2] - w.pad_begin[2], s = w.stride[2];
+        // Places of a row whose output column i * s + shift exists.
+        const int64_t low = shift < 0 ? math::least((-shift + s - 1) / s, w.output[2]) : 0;
+        const int64_t high = w.input[2] > shift ? math::least((w.input[2] - 1 - shift) / s + 1, w.output[2]) : 0;
+        for (int64_t id = 0; id < w.output[0]; ++id)
+          for (int64_t ih = 0; ih < w.output[1]; ++ih) {
+            const int64_t od = id * w.stride[0] - w.pad_begin[0] + kd * w.dilation[0], oh = ih * w.stride[1] - w.pad_begin[1] + kh * w.dilation[1];
+            if (od < 0 || od >= w.input[0] || oh < 0 || oh >= w.input[1]) continue;
+            float* __restrict row = to + (od * w.input[1] + oh) * w.input[2];
+            const float* __restrict from = products + (channel * taps + tap) * places + (id * w.output[1] + ih) * w.output[2];
+            if (s == 1) {
+              for (int64_t i = low; i < high; ++i) row[i + shift] += from[i];
+            } else if (s == 2) {
+              for (int64_t i = low; i < high; ++i) row[i * 2 + shift] += from[i];
+            } else {
+              for (int64_t i = low; i < high; ++i) row[i * s + shift] += from[i];
+            }
+          }
+      }
+    }
+  });
+}
+
+}  // namespace detail
+
+// Bytes of working memory that conv_transpose wants: those of the product, and its result for one group of one image.
+inline uint64_t conv_transpose_scratch(const Call& call, uint32_t threads) {
+  const Tensor &x = call.input(0), &weights = call.input(1);
+  if (x.type != Type::float32) return 0;
+  const int64_t rows = product(weights.dimensions, 1, weights.rank), depth = x.dimension(1) / call.integer("group", 1);
+  const int64_t places = product(x.dimensions, 2, x.rank);
+  constexpr double most_products = 1 << 28;  // beyond, it is done without working memory
+  if (double(rows) * double(places) > most_products) return 0;
+  return gemm::scratch_bytes(rows, depth, threads) + uint64_t(gemm::round_up(rows * places, 16)) * sizeof(float);
+}
+
+// Inputs: X [N, C, spatial...], W [C, M / group, kernel...], B [M] (optional). float32 is a matrix product whose rows are scattered over the output;
+// of other types, and without working memory, each output element gathers the inputs that reach it.
 inline void conv_transpose(const Call& call) {
   const Tensor &x = call.input(0), &weights = call.input(1), &y = call.output();
   const int64_t groups = call.integer("group", 1);
   const Window w = window_of(call, y, x, weights.dimensions + 2, true);  // the window slides over the output
+  if (x.type == Type::float32 && call.scratch) {
+    const int64_t part = x.dimension(1) / groups, out_part = weights.dimension(1), rows = out_part * w.kernel_size(), places = w.output_size();
+    const float* bias = call.has_input(2) ? call.input(2).as<const float>() : nullptr;
+    float* products = static_cast<float*>(call.scratch);
+    float* packed = products + gemm::round_up(rows * places, 16);
+    for (int64_t group = 0; group < groups; ++group) {
+      gemm::pack_rows(call, gemm::rows_of(weights.as<const float>() + group * part * rows, 1, rows), rows, part, packed);
+      for (int64_t batch = 0; batch < x.dimension(0); ++batch) {
+        const gemm::MatrixBlock<float> block{x.as<const float>() + (batch * groups + group) * part * places, places, 1};
+        gemm::multiply(call, rows, places, part, packed, products, places, static_cast<const float*>(nullptr),
+                       packed + gemm::blocks_offset(rows, part), block);
+        detail::scatter_products(call, out_part, w, products, bias ? bias + group * out_part : nullptr,
+                                 y.as<float>() + (batch * groups + group) * out_part * w.input_size());
+      }
+    }
+    return;
+  }
   dispatch<Floats>(call, x.type, [&]<class T>() {
     using C = Compute<T>;
     const T* bias = call.has_input(2) ? call.input(2).template as<const T>() : nullptr;

@@ -3,6 +3,8 @@
 // Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008. A is packed once into strips of
 // tile_rows rows; B is packed by the caller's function, block by block, so that a convolution never writes out its im2col matrix.
 #pragma once
+#include <utility>
+
 #include "lathe/kernels/loops.hpp"
 
 namespace lathe::LATHE_KERNELS_NAMESPACE::gemm {
@@ -24,6 +26,15 @@ struct Vectors {  // T has four bytes
   typedef T Aligned __attribute__((vector_size(lanes * 4)));
   typedef T Unaligned __attribute__((vector_size(lanes * 4), aligned(4), may_alias));
 };
+
+// to[i] = from[2 i] for `lanes` elements; nothing behind from[2 (lanes - 1)] is read.
+template <int... lane>
+void copy_every_second(const float* from, float* to, std::integer_sequence<int, lane...>) {
+  using Unaligned = Vectors<float>::Unaligned;
+  const Vectors<float>::Aligned low = *reinterpret_cast<const Unaligned*>(from), high = *reinterpret_cast<const Unaligned*>(from + lanes - 1);
+  *reinterpret_cast<Unaligned*>(to) = __builtin_shufflevector(low, high, (lane < lanes / 2 ? 2 * lane : 2 * lane + 1)...);
+}
+inline void copy_every_second(const float* from, float* to) { copy_every_second(from, to, std::make_integer_sequence<int, lanes>()); }
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 

@@ -25,6 +25,43 @@ void each_window(const Call& call, const Tensor& y, const Window& w, F&& body) {
   });
 }
 
+// Rows of the output, for windows that are reduced row by row: calls begin_row(to), combine(to, from, count, stride) for every kernel place (the
+// outputs that have an input there take from[i * stride]), then end_row(to, where the window begins along the two outer axes).
+template <class T, class Begin, class Combine, class End>
+void each_row(const Call& call, const Tensor& x, const Tensor& y, const Window& w, Begin begin_row, Combine combine, End end_row) {
+  const int64_t planes = y.dimension(0) * y.dimension(1), rows = w.output[0] * w.output[1], s = w.stride[2];
+  const int64_t grain = math::greatest<int64_t>(1, grain_elements / (w.output_size() * w.kernel_size() + 1));
+  parallel(call, planes, grain, [&](int64_t begin, int64_t end, uint32_t) {
+    for (int64_t plane = begin; plane < end; ++plane)
+      for (int64_t row = 0; row < rows; ++row) {
+        const T* image = x.as<const T>() + plane * w.input_size();
+        T* __restrict to = y.as<T>() + (plane * rows + row) * w.output[2];
+        const int64_t start[2] = {row / w.output[1] * w.stride[0] - w.pad_begin[0], row % w.output[1] * w.stride[1] - w.pad_begin[1]};
+        begin_row(to);
+        for (int64_t kd = 0; kd < w.kernel[0]; ++kd)
+          for (int64_t kh = 0; kh < w.kernel[1]; ++kh) {
+            const int64_t id = start[0] + kd * w.dilation[0], ih = start[1] + kh * w.dilation[1];
+            if (id < 0 || id >= w.input[0] || ih < 0 || ih >= w.input[1]) continue;
+            const T* from = image + (id * w.input[1] + ih) * w.input[2];
+            for (int64_t kw = 0; kw < w.kernel[2]; ++kw) {
+              const int64_t shift = kw * w.dilation[2] - w.pad_begin[2];
+              const int64_t low = shift < 0 ? math::least((-shift + s - 1) / s, w.output[2]) : 0;
+              const int64_t high = w.input[2] > shift ? math::least((w.input[2] - 1 - shift) / s + 1, w.output[2]) : 0;
+              if (low >= high) continue;
+              // Strides that are constants become vectors.
+              if (s == 1)
+                combine(to + low, from + shift + low, high - low, std::integral_constant<int64_t, 1>());
+              else if (s == 2)
+                combine(to + low, from + shift + low * 2, high - low, std::integral_constant<int64_t, 2>());
+              else
+                combine(to + low, from + shift + low * s, high - low, s);
+            }
+          }
+        end_row(to, start);
+      }
+  });
+}
+
 inline Window pooling_window(const Call& call) {
   const Tensor& x = call.input(0);
   return window_of(call, x, call.output(), call.attribute("kernel_shape")->ints);
@@ -51,6 +88,20 @@ inline void max_pool(const Call& call) {
   int64_t* indices = call.has_output(1) ? call.output(1).as<int64_t>() : nullptr;
   dispatch<Types<float, double, float16, bfloat16, int8_t, uint8_t>>(call, x.type, [&]<class T>() {
     using C = Compute<T>;
+    if constexpr (std::is_floating_point_v<T>)
+      if (!indices)
+        return detail::each_row<T>(
+            call, x, y, w,
+            [&](T* to) {
+              for (int64_t i = 0; i < w.output[2]; ++i) to[i] = -std::numeric_limits<T>::infinity();
+            },
+            [](T* __restrict to, const T* __restrict from, int64_t count, auto stride) {
+              for (int64_t i = 0; i < count; ++i) {
+                const T value = from[i * stride];
+                to[i] = value > to[i] || value != value ? value : to[i];
+              }
+            },
+            [](T*, const int64_t*) {});
     detail::each_window(call, y, w, [&](int64_t plane, int64_t place, const int64_t* start, const int64_t* low, const int64_t* high) {
       const T* image = x.as<const T>() + plane * w.input_size();
       C best = std::is_integral_v<C> ? std::numeric_limits<C>::lowest() : -std::numeric_limits<C>::infinity();
@@ -81,6 +132,30 @@ inline void average_pool(const Call& call) {
   const bool count_pads = call.integer("count_include_pad", 0) != 0;
   dispatch<Floats>(call, x.type, [&]<class T>() {
     using C = Compute<T>;
+    // With ceil_mode a window may reach beyond the padding; what lies there is never counted.
+    const auto reach = [&](int a, int64_t start) {
+      if (count_pads) return math::least(w.kernel[a], (w.input[a] + w.pad_end[a] - 1 - start) / w.dilation[a] + 1);
+      const int64_t low = start < 0 ? (-start + w.dilation[a] - 1) / w.dilation[a] : 0;
+      const int64_t high = math::least(w.kernel[a], start >= w.input[a] ? 0 : (w.input[a] - 1 - start) / w.dilation[a] + 1);
+      return math::greatest<int64_t>(high - low, 0);
+    };
+    if constexpr (std::is_floating_point_v<T>) {
+      return detail::each_row<T>(
+          call, x, y, w,
+          [&](T* to) {
+            for (int64_t i = 0; i < w.output[2]; ++i) to[i] = T(0);
+          },
+          [](T* __restrict to, const T* __restrict from, int64_t count, auto stride) {
+            for (int64_t i = 0; i < count; ++i) to[i] += from[i * stride];
+          },
+          [&](T* to, const int64_t* start) {
+            const int64_t outer = reach(0, start[0]) * reach(1, start[1]);
+            for (int64_t i = 0; i < w.output[2]; ++i) {
+              const int64_t count = outer * reach(2, i * w.stride[2] - w.pad_begin[2]);
+              to[i] = count ? to[i] / T(count) : T(0);
+            }
+          });
+    }
     detail::each_window(call, y, w, [&](int64_t plane, int64_t place, const int64_t* start, const int64_t* low, const int64_t* high) {
       const T* image = x.as<const T>() + plane * w.input_size();
       C sum = 0;
@@ -89,16 +164,7 @@ inline void average_pool(const Call& call) {
           const int64_t row = ((start[0] + kd * w.dilation[0]) * w.input[1] + start[1] + kh * w.dilation[1]) * w.input[2] + start[2];
           for (int64_t kw = low[2]; kw < high[2]; ++kw) sum += C(image[row + kw * w.dilation[2]]);
         }
-      int64_t count = 1;
-      for (int a = 0; a < 3; ++a) {
-        // With ceil_mode a window may reach beyond the padding; what lies there is never counted.
-        int64_t reach = math::greatest<int64_t>(high[a] - low[a], 0);
-        if (count_pads) {
-          const int64_t room = w.input[a] + w.pad_end[a] - 1 - start[a];
-          reach = math::least(w.kernel[a], room / w.dilation[a] + 1);
-        }
-        count *= reach;
-      }
+      const int64_t count = reach(0, start[0]) * reach(1, start[1]) * reach(2, start[2]);
       y.as<T>()[plane * w.output_size() + place] = T(count ? sum / C(count) : C(0));
     });
   });
@@ -171,8 +237,14 @@ void pool_globally(const Call& call, F&& reduce) {
 
 inline void global_average_pool(const Call& call) {
   detail::pool_globally(call, []<class T>(const T* p, int64_t count) {
-    Compute<T> sum = 0;
-    for (int64_t i = 0; i < count; ++i) sum += Compute<T>(p[i]);
+    // Several sums side by side: vectors, and less rounding.
+    constexpr int sums = 16;
+    Compute<T> part[sums] = {}, sum = 0;
+    int64_t i = 0;
+    for (; i + sums <= count; i += sums)
+      for (int n = 0; n < sums; ++n) part[n] += Compute<T>(p[i + n]);
+    for (int n = 0; n < sums; ++n) sum += part[n];
+    for (; i < count; ++i) sum += Compute<T>(p[i]);
     return sum / Compute<T>(count);
   });
 }

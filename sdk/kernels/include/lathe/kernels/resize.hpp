@@ -172,21 +172,28 @@ void resize_nearest(const Call& call, const Resizer& r, T fill) {
   const int64_t inner = y.dimensions[last], rows = inner ? y.size() / inner : 0;
   const ResizeAxis& line = r.axes[last];
   parallel(call, rows, math::greatest<int64_t>(1, grain_elements / 8 / (inner + 1)), [&](int64_t begin, int64_t end, uint32_t) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t rest = row, offset = 0;
-      bool outside = false;
-      for (int axis = last - 1; axis >= 0; --axis) {
-        const ResizeAxis& a = r.axes[axis];
-        const double x = r.source(a, rest % a.output);
-        rest /= a.output;
-        outside = outside || r.extrapolated(a, x);
-        offset += r.nearest_place(a, x) * a.stride;
+    // Places along the row are found once for some columns of all rows; -1: beyond the region of interest.
+    constexpr int64_t columns = 256;
+    int64_t places[columns];
+    for (int64_t first = 0; first < inner; first += columns) {
+      const int64_t count = math::least(columns, inner - first);
+      for (int64_t i = 0; i < count; ++i) {
+        const double x = r.source(line, first + i);
+        places[i] = r.extrapolated(line, x) ? -1 : r.nearest_place(line, x);
       }
-      const T* from = call.input(0).as<const T>() + offset;
-      T* to = y.as<T>() + row * inner;
-      for (int64_t i = 0; i < inner; ++i) {
-        const double x = r.source(line, i);
-        to[i] = outside || r.extrapolated(line, x) ? fill : from[r.nearest_place(line, x)];
+      for (int64_t row = begin; row < end; ++row) {
+        int64_t rest = row, offset = 0;
+        bool outside = false;
+        for (int axis = last - 1; axis >= 0; --axis) {
+          const ResizeAxis& a = r.axes[axis];
+          const double x = r.source(a, rest % a.output);
+          rest /= a.output;
+          outside = outside || r.extrapolated(a, x);
+          offset += r.nearest_place(a, x) * a.stride;
+        }
+        const T* from = call.input(0).as<const T>() + offset;
+        T* to = y.as<T>() + row * inner + first;
+        for (int64_t i = 0; i < count; ++i) to[i] = outside || places[i] < 0 ? fill : from[places[i]];
       }
     }
   });
