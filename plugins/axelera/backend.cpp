@@ -41,11 +41,13 @@ std::string obstacle(const sdk::GraphView& graph) {
   const std::vector<int64_t> shape = inputs[0].shape();
   if (shape.size() != 4)
     return "METIS takes pictures, inputs of four axes (N, C, H, W), and '" + std::string(inputs[0].name()) + "' has " + std::to_string(shape.size());
+  const auto colours = [](int64_t channels) { return channels == 1 || channels == 3; };
+  if (!colours(shape[1]) && colours(shape[3]))
+    return "METIS takes pictures N x C x H x W, and '" + std::string(inputs[0].name()) + "' has its channels last: leave out --layout NHWC";
   if ((shape[2] >= 0 && shape[2] < smallest_picture) || (shape[3] >= 0 && shape[3] < smallest_picture))
     return "axcompile fails on pictures smaller than 64x64, and this one is " + std::to_string(shape[3]) + "x" + std::to_string(shape[2]) +
            ": --shape, or --width and --height, make it larger";
-  const auto colours = [](int64_t channels) { return channels == 1 || channels == 3; };
-  if (!colours(shape[1]) && !colours(shape[3]))
+  if (!colours(shape[1]))
     return "axcompile calibrates with pictures, and '" + std::string(inputs[0].name()) + "' takes none: it has neither one channel nor three";
   return {};
 }
@@ -326,9 +328,10 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
 }
 
 void Backend::fingerprint(const sdk::Facts& facts) const {
-  if (!version_.empty())
+  if (!version_.empty()) {
     facts("axelera-devkit", version_);
-  else if (sdk_ != "auto")
+    facts("runtime", "axelera-rt " + version_);
+  } else if (sdk_ != "auto")
     facts("axcompile", "Voyager SDK " + sdk_);
 }
 

@@ -192,7 +192,7 @@ void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sd
 }
 
 // What came out is what was asked: the same ends, compiled for the NPU; and what the person should know of it.
-void Backend::judge(const sdk::GraphView& graph, std::string_view bytes, const std::string& path) const {
+int32_t Backend::judge(const sdk::GraphView& graph, std::string_view bytes, const std::string& path) const {
   const Model model = read_model(bytes, path);
   const auto hold = [&](const char* what, std::vector<std::string> found, std::vector<std::string> wanted) {
     std::sort(found.begin(), found.end());
@@ -213,6 +213,7 @@ void Backend::judge(const sdk::GraphView& graph, std::string_view bytes, const s
     host_.warn(std::to_string(model.cpu_tasks.size()) + " parts of the compiled file run on the board's processor: " + joined(model.cpu_tasks));
   host_.note("the board needs DX-RT 3.0 or newer for what DX-COM " + (model.compiler.empty() ? version_ : model.compiler) + " compiles" +
              (model.version >= 8 ? ", with a parser of version 8" : ""));
+  return model.version;
 }
 
 void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
@@ -226,7 +227,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   if (bundle_) return sdk::write_bundle(host_, plan, output);
   sdk::run_plan(host_, *tool, plan, folder);
   const sdk::MappedFile file(folder + "/" + plan.artifact);
-  judge(graph, file.bytes(), file.path());
+  container_version_ = judge(graph, file.bytes(), file.path());
   output.write(stem_ + ".dxnn", file.bytes());
   if (choices_.diagnosis && std::filesystem::exists(folder + "/out/model.qxnn")) {
     const sdk::MappedFile checkpoint(folder + "/out/model.qxnn");
@@ -237,6 +238,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
 
 void Backend::fingerprint(const sdk::Facts& facts) const {
   if (!version_.empty()) facts("DX-COM", version_);
+  if (container_version_ != 0) facts("container", std::to_string(container_version_)), facts("lowest-runtime", "DX-RT 3.0");
 }
 
 }  // namespace lathe::deepx

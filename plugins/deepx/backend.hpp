@@ -25,7 +25,8 @@ class Backend {
 
  private:
   void prepare(const sdk::GraphView& graph, const std::string& folder, sdk::ToolPlan& plan) const;
-  void judge(const sdk::GraphView& graph, std::string_view bytes, const std::string& path) const;
+  // The container's version.
+  int32_t judge(const sdk::GraphView& graph, std::string_view bytes, const std::string& path) const;
 
   sdk::Host host_;
   std::string stem_;
@@ -34,6 +35,7 @@ class Backend {
   const lathe_calibration* calibration_;
   Choices choices_;
   std::string version_;  // DX-COM's, once it was asked
+  int32_t container_version_ = 0;
 };
 
 // What DX-COM is, and what its messages mean; for tests too.

@@ -150,6 +150,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   host_.progress("reading the DFP back", 1);
   const sdk::MappedFile mapped(scratch.path() + "/" + artifact_file);
   const File file = read_file(mapped.bytes(), mapped.path());
+  container_version_ = file.version;
   for (const Binding& b : judge(file, order, mapped.path())) output.bind(b.tensor, b.port);
   const std::string name = stem_ + ".dfp";
   output.write(name, mapped.bytes());
@@ -157,7 +158,8 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
 }
 
 void Backend::fingerprint(const sdk::Facts& fact) {
-  if (!version_.empty()) fact("mx_nc", version_);
+  if (!version_.empty()) fact("mx_nc", version_), fact("runtime", "of SDK " + release(sdk::ToolVersion::parse(version_)));
+  if (container_version_ != 0) fact("container", std::to_string(container_version_));
   fact("input-layout", "NHWC");  // feature maps leave and enter channel by channel of each place
 }
 

@@ -33,6 +33,7 @@ class Backend {
   std::string compiler_, environment_, container_;
   Order order_;          // what the options say
   std::string version_;  // of the compiler, once it was asked
+  uint64_t container_version_ = 0;
 };
 
 }  // namespace lathe::memryx

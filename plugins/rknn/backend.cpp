@@ -95,6 +95,9 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 }
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
+  if (preprocessing_ && preprocessing_->channels_last)
+    throw sdk::Failure(LATHE_UNSUPPORTED, "rknn-toolkit2 takes models whose input has its channels before rows and columns",
+                       "leave out --layout NHWC");
   const std::vector<std::string> reasons = sdk::objections(rules(device_, quantised_), graph);
   std::map<std::string, std::vector<std::string>> slow;  // why, and what
   for (const sdk::NodeView node : graph.nodes()) {
@@ -134,9 +137,6 @@ std::vector<std::vector<std::string>> Backend::write_calibration(const sdk::Grap
 }
 
 sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& folder, const Expected& expected) {
-  if (preprocessing_ && preprocessing_->channels_last)
-    throw sdk::Failure(LATHE_UNSUPPORTED, "rknn-toolkit2 takes models whose input has its channels before rows and columns",
-                       "leave out --layout NHWC");
   if (quantised_ && preprocessing_ && !takes_pixels())
     throw sdk::Failure(
         LATHE_USAGE, "the calibration data are finished numbers for an input that takes pictures: quantised so, an input of 0 to 1 becomes all zeros",
@@ -186,6 +186,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
   const sdk::MappedFile mapped(scratch.path() + "/" + artifact_file);
   const File file = read_file(mapped.bytes(), mapped.path());
   for (const Binding& b : judge(file, expected, mapped.path())) output.bind(b.tensor, b.own);
+  container_ = file.version;
   const std::string lowest = runtime_for(file.version);
   if (!runtime_.empty() && sdk::ToolVersion::parse(runtime_).compare(sdk::ToolVersion::parse(lowest)) < 0) {
     sdk::Diagnostic d;
@@ -202,6 +203,7 @@ void Backend::compile(const sdk::GraphView& graph, sdk::Output& output) {
 
 void Backend::fingerprint(const sdk::Facts& fact) {
   if (!version_.empty()) fact("rknn-toolkit2", version_);
+  if (container_ != 0) fact("container", std::to_string(container_)), fact("lowest-runtime", "librknnrt " + runtime_for(container_));
   if (takes_pixels()) fact("input", "pixels"), fact("input-layout", "NHWC");
 }
 

@@ -51,7 +51,8 @@ class Backend {
   int64_t optimization_level_ = 3;
   const lathe_preprocessing* preprocessing_;
   const lathe_calibration* calibration_;
-  std::string version_;  // of the toolkit, once it was asked
+  std::string version_;     // of the toolkit, once it was asked
+  uint64_t container_ = 0;  // version of the file that was made
 };
 
 }  // namespace lathe::rknn

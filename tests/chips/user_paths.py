@@ -71,6 +71,23 @@ class UserPaths(ChipTest):
         self.assertIn("error", done.stderr)
         self.assertEqual(self.left(), [])
 
+    def test_in_a_container_image(self):
+        """A program that is called as docker is, and starts what the 'image' has."""
+        if self.option != "environment":
+            self.skipTest("there is no image of a private tool")
+        docker = self.folder / "docker" / "docker"
+        docker.parent.mkdir()
+        docker.write_text(
+            "#!/bin/bash\n"
+            '[ "$1" = run ] || exit 9; shift\n'
+            'while :; do case $1 in --rm | --network=none) shift ;; -v) [ -d "${2%%:*}" ] || exit 8; shift 2 ;; -w) cd "$2"; shift 2 ;;'
+            ' -e) export "$2"; shift 2 ;; *) break ;; esac; done\n'
+            f'[ "$1" = vendor/image:1 ] || exit 7; shift; PATH="{self.tool.parent}:$PATH" exec "$@"\n'
+        )
+        docker.chmod(0o755)
+        self.environment["PATH"] = f"{docker.parent}:{self.environment['PATH']}"
+        self.package_of(self.compile(self.small_model(), place=["--option", f"{self.chip}.container=vendor/image:1"]))
+
     def test_a_bundle_that_was_carried_elsewhere(self):
         bundle = self.bundle(self.small_model())
         folder = self.folder / "an other ö" / "place"

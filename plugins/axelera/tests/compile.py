@@ -170,6 +170,9 @@ class Axelera(StandInTest):
         self.assert_fails_saying(self.compile(model), 3, "has to begin at the model's picture", "Slice has no steps")
         self.assertEqual(self.lathe("check", model, "--target", self.target).returncode, 3)
 
+    def test_channels_last(self):
+        self.assert_fails_saying(self.compile(self.small_model(), "--layout", "NHWC"), 3, "has its channels last", "leave out --layout NHWC")
+
     def test_wrong_options(self):
         model = self.small_model()
         self.assert_fails_saying(self.compile(model, "--option", "cores=5"), 2, "METIS has four")

@@ -1,5 +1,6 @@
 """Whole compiles for RKNN with a stand-in for rknn-toolkit2 that the plugin's own build.py imports: from models to packages, and every way to fail."""
 
+import json
 import os
 import pathlib
 import sys
@@ -100,6 +101,9 @@ class Behaviours(Rknn):
 
     def test_versions(self):
         model = self.small_model()
+        folder, _, _ = self.package_of(self.compile(model))
+        facts = json.loads((folder / "manifest.json").read_text())["stages"][0]["facts"]
+        self.assertEqual((facts["rknn-toolkit2"], facts["container"], facts["lowest-runtime"]), ("2.3.2", "6", "librknnrt 1.6"))
         self.assert_fails_saying(self.compile(model, "--option", "rknn.runtime-version=1.4.0"), 3, "librknnrt 1.6")
         self.assert_fails_saying(self.compile(model, target="rknn:rk3399"), 2, "RK3588")
         self.assert_fails_saying(self.compile(model, place=[]), 3, "rknn-toolkit2 is not installed", "--emit bundle")
@@ -130,6 +134,9 @@ class Behaviours(Rknn):
         checked = self.lathe("check", model, "--target", "rknn:rk3566", "--width", "320", "--height", "320")
         self.assert_takes_with(checked, "run on the board's processor")
         self.assert_takes_with(self.lathe("check", self.small_model(), "--target", "rknn:rk3566"), "can be compiled")
+        last = self.lathe("check", self.small_model(), "--target", "rknn", "--layout", "NHWC")
+        self.assertEqual(last.returncode, 3)
+        self.assertIn("leave out --layout NHWC", last.stderr)
 
 
 if __name__ == "__main__":
