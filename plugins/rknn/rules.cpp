@@ -82,14 +82,20 @@ std::optional<float> one_real(const GraphView& graph, const NodeView& node, size
   return value;
 }
 
+// Of one item only.
+std::string single(const GraphView& graph, const NodeView& node) {
+  const std::vector<int64_t> shape = graph.value(node.input(0)).shape();
+  return shape.empty() || shape[0] == 1 ? std::string() : "it takes a batch of one, and this one has " + std::to_string(shape[0]);
+}
+
 std::string slice(const GraphView& graph, const NodeView& node) {
   if (!integers(graph, node, 1) || !integers(graph, node, 2)) return "where it cuts must be constant";
-  if (!node.has_input(4)) return {};
+  if (!node.has_input(4)) return single(graph, node);
   const auto steps = integers(graph, node, 4);
   if (!steps) return "its steps must be constant";
   for (const int64_t step : *steps)
     if (step != 1) return "it takes step 1, and this one has " + std::to_string(step);
-  return {};
+  return single(graph, node);
 }
 
 // Whole factors of 2 to 8 in height and width.
@@ -126,11 +132,6 @@ std::string product(const GraphView& graph, const NodeView& node) {
   const std::vector<int64_t> left = graph.value(node.input(0)).shape();
   if (!left.empty() && left.back() > 8192) return "it sums over at most 8192 elements, and this one over " + std::to_string(left.back());
   return {};
-}
-// Of one item only.
-std::string single(const GraphView& graph, const NodeView& node) {
-  const std::vector<int64_t> shape = graph.value(node.input(0)).shape();
-  return shape.empty() || shape[0] == 1 ? std::string() : "it takes a batch of one, and this one has " + std::to_string(shape[0]);
 }
 // RK3588: over channels or the last of four axes. The others compute it on the processor.
 std::string softmax_3588(const GraphView& graph, const NodeView& node) {

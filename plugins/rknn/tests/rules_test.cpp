@@ -83,6 +83,11 @@ TEST_CASE("what is beyond the NPU's limits is refused with the limit") {
   CHECK(has(against(resizing("nearest", "asymmetric"), {1, 8, 24, 24}), "whole factors"));
   CHECK(has(against(resizing("nearest", "asymmetric"), {1, 8, 160, 160}), "2 to 8"));
   CHECK(has(against(slicing(2)), "takes step 1"));
+  CHECK(has(against([](auto& g, uint32_t, uint32_t y) {
+              const uint32_t four = g.add_input("four", LATHE_FLOAT32, sdk::Shape{4, 8, 16, 16});
+              g.add_node("Slice", {four, integers(g, "b", {0}), integers(g, "e", {8}), integers(g, "a", {3})}, {y});
+            }),
+            "a batch of one"));
   CHECK(has(against(power(4)), "exponent"));
   CHECK(has(against([](auto& g, uint32_t x, uint32_t y) {
               g.add_node("MaxPool", {x}, {y}).set("kernel_shape", std::vector<int64_t>{9, 9});
