@@ -81,6 +81,39 @@ void infer_dequantize(InferenceContext& c) {
   check_zero(c);
   set_like_input(c, type);
 }
+// A table [.., gather_axis, ..] of numbers that are quantised in blocks along another axis; bytes of several numbers are packed along the last one.
+void infer_gather_block_quantized(InferenceContext& c) {
+  const Shape *data = infer::shape(c, 0), *indices = infer::shape(c, 1), *scales = infer::shape(c, 2), *zeros = infer::shape(c, 3);
+  const int64_t bits = c.node().integer("bits", 4), block = c.node().integer("block_size", 128);
+  const bool bytes = infer::element(c, 0) == DataType::uint8;
+  if (bytes ? bits != 2 && bits != 4 && bits != 8 : bits != 4)
+    c.fail("attribute 'bits' is out of range", bytes ? "2, 4 or 8" : "4", std::to_string(bits));
+  if (block < 16 || (block & (block - 1))) c.fail("attribute 'block_size' is out of range", "a power of two of at least 16", std::to_string(block));
+  const DataType type = infer::element(c, 2);
+  if (!data || !indices) return infer::set(c, type, std::nullopt);
+  const size_t rank = data->size(), gathered = infer::axis(c, c.node().integer("gather_axis", 0), rank, "gather_axis"),
+               quantized = infer::axis(c, c.node().integer("quantize_axis", 1), rank, "quantize_axis");
+  if (gathered == quantized) c.fail("rows are gathered along the axis that is quantised", "two axes", std::to_string(gathered));
+  if (bytes && (gathered != 0 || quantized != rank - 1))
+    c.fail("packed numbers lie along another axis", "gather_axis 0 and quantize_axis " + std::to_string(rank - 1),
+           std::to_string(gathered) + " and " + std::to_string(quantized));
+  const int64_t packed = bytes ? 8 / bits : 1;
+  Shape numbers = *data, groups;
+  numbers.back() = infer::times(c, numbers.back(), Dimension(packed));
+  for (size_t i = 0; i < rank; ++i)
+    groups.push_back(i == quantized ? infer::divided(c, infer::plus(c, numbers[i], Dimension(block - 1)), Dimension(block)) : numbers[i]);
+  infer::expect_shape(c, 2, groups);
+  if (scales && zeros) {
+    Shape expected = *scales;
+    expected.back() = infer::divided(c, infer::plus(c, expected.back(), Dimension(packed - 1)), Dimension(packed));
+    infer::expect_shape(c, 3, expected);
+  }
+  Shape y(numbers.begin(), numbers.begin() + ptrdiff_t(gathered));
+  y.insert(y.end(), indices->begin(), indices->end());
+  y.insert(y.end(), numbers.begin() + ptrdiff_t(gathered) + 1, numbers.end());
+  infer::set(c, type, std::move(y));
+}
+
 void infer_dynamic(InferenceContext& c) {
   set_like_input(c, DataType::uint8);
   infer::set(c, DataType::float32, Shape(), 1);
@@ -146,6 +179,20 @@ std::span<const Operator> quantization_operators() {
        {axis},
        infer_dequantize,
        kernels::dequantize_linear},
+      {"com.microsoft",
+       "GatherBlockQuantized",
+       {1},
+       {{"data", "T1"}, {"indices", "Tind"}, {"scales", "T2"}, {"zero_points", "T1", Formal::optional}},
+       {{"output", "T2"}},
+       {{"T1", {DataType::int4, DataType::uint4, DataType::uint8}},
+        {"T2", {DataType::float32, DataType::float16, DataType::bfloat16}},
+        {"Tind", {DataType::int32, DataType::int64}}},
+       {{"bits", AttributeKind::integer, false, "4"},
+        {"block_size", AttributeKind::integer, false, "128"},
+        {"gather_axis", AttributeKind::integer, false, "0"},
+        {"quantize_axis", AttributeKind::integer, false, "1"}},
+       infer_gather_block_quantized,
+       kernels::gather_block_quantized},
   };
   return table;
 }

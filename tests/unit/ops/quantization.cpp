@@ -77,3 +77,36 @@ TEST_CASE("bad models of quantisation") {
   check_complaint("g (int8[2] x, float8e8m0 s) => (y) { y = DequantizeLinear(x, s) }", {"DequantizeLinear", "output_dtype"});
   check_complaint("g (int64[2] x, float s) => (y) { y = DequantizeLinear(x, s) }", {"DequantizeLinear", "'x'", "int64"});
 }
+
+TEST_CASE("GatherBlockQuantized") {
+  // Rows of 17 numbers of 4 bits: a block of 16 and one of 1. Row 1 of scales 2 and 10: (number - zero) * scale.
+  const std::string table =
+      "g () => (y) <int4[2,17] x = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3}, "
+      "int64[1] i = {-1}, float[2,2] s = {1, 1, 2, 10}, int4[2,2] z = {0, 0, 1, -2}> { y = com.microsoft.GatherBlockQuantized<block_size = 16>";
+  check_floats(result(table + "(x, i, s) }"), {2, -16, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30});
+  check_floats(result(table + "(x, i, s, z) }"), {0, -18, 12, -2, -2, -2, -2, -2, -2, -2, -2, -2, -2, -2, -2, -2, 50});
+  // Bytes: two numbers each, the lower four bits first; 8 is 0 unless zero points, packed likewise, say otherwise.
+  const std::string bytes =
+      "g () => (y) <uint8[2,8] x = {0, 0, 0, 0, 0, 0, 0, 0, 152, 136, 136, 136, 136, 136, 136, 15}, int32 i = {1}, float[2,1] s = {1, 0.5}, "
+      "uint8[2,1] z = {3, 4}> { y = com.microsoft.GatherBlockQuantized<block_size = 16>";
+  check_floats(result(bytes + "(x, i, s) }"), {0, 0.5f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3.5f, -4});
+  check_floats(result(bytes + "(x, i, s, z) }"), {2, 2.5f, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 5.5f, -2});
+  CHECK(inferred(
+            "g (uint4[5,N,32] x, int64[A,B] i, float16[5,N,2] s) => (y) { y = com.microsoft.GatherBlockQuantized<block_size = 16, gather_axis = 1, "
+            "quantize_axis = -1>(x, i, s) }") == "float16[5,A,B,32]");
+  CHECK(inferred(
+            "g (uint8[5,8] x, int64[2,A] i, float[5,1] s) => (y) { y = com.microsoft.GatherBlockQuantized<bits = 2, block_size = 32>(x, i, s) }") ==
+        "float[2,A,32]");
+  const auto refused = [](const std::string& attributes, const std::string& inputs, const std::vector<std::string>& parts) {
+    check_complaint("g (" + inputs + ", int64[2] i) => (y) { [\"rows\"] y = com.microsoft.GatherBlockQuantized<" + attributes + ">(x, i, s) }",
+                    parts);
+  };
+  refused("block_size = 8", "int4[2,32] x, float[2,4] s", {"'rows' (GatherBlockQuantized)", "'block_size'", "8"});
+  refused("bits = 3", "uint8[2,32] x, float[2,4] s", {"'bits'", "2, 4 or 8", "3"});
+  refused("quantize_axis = 0", "int4[2,32] x, float[2,4] s", {"gathered along the axis that is quantised"});
+  refused("gather_axis = 1, quantize_axis = 0", "uint8[2,32] x, float[2,4] s", {"packed", "gather_axis 0"});
+  refused("block_size = 16", "int4[2,32] x, float[2,3] s", {"input 2", "2x2", "2x3"});
+  CHECK_THROWS_WITH_AS(
+      result("g () => (y) <uint4[1,2] x = {1, 2}, int64[1] i = {1}, float[1,1] s = {1}> { y = com.microsoft.GatherBlockQuantized(x, i, s) }"),
+      doctest::Contains("outside the data"), Error);
+}

@@ -1,4 +1,4 @@
-// Quantisation to integers and back: per tensor, per axis or in blocks along an axis.
+// Quantisation to integers and back: per tensor, per axis or in blocks along an axis; rows gathered from a table that is quantised in blocks.
 #pragma once
 #include "lathe/kernels/shapes.hpp"
 
@@ -188,6 +188,44 @@ inline void dequantize_linear(const Call& call) {
   detail::dequantize_any(call, q);
 }
 
+// Rows of a table that is quantised in blocks, multiplied out (ONNX Runtime's contrib operators, GatherBlockQuantized). Inputs: data, indices, scales
+// (data's shape with a block for each `block_size` places of quantize_axis), zero_points (optional, of the scales' shape and data's type). Data of
+// uint8 holds `bits` bits a number: fewer than 8 lie packed along the last axis, the lowest first, and so do the zero points, each row from a byte of
+// its own. Without zero points the middle of the unsigned range is 0 there, and 0 is 0 in uint4 and int4.
+inline void gather_block_quantized(const Call& call) {
+  const Tensor &data = call.input(0), &indices = call.input(1), &scales = call.input(2), &y = call.output();
+  const int gathered = normal_axis(call.integer("gather_axis", 0), data.rank), axis = normal_axis(call.integer("quantize_axis", 1), data.rank);
+  const bool bytes = data.type == Type::uint8;
+  const int64_t bits = bytes ? call.integer("bits", 4) : 8, packed = 8 / bits, block = call.integer("block_size", 128);
+  const int64_t outer = product(data.dimensions, 0, gathered), rows = data.dimensions[gathered],
+                row = product(data.dimensions, gathered + 1, data.rank) * packed, count = indices.size();
+  const int64_t inner = product(data.dimensions, axis + 1, data.rank), dimension = data.dimensions[axis] * packed, blocks = scales.dimensions[axis];
+  for (int64_t i = 0; i < count; ++i)
+    if (const int64_t at = integer_at(indices, i); at < -rows || at >= rows) return call.fail("an index lies outside the data");
+  const auto number = [=](const auto& from, int64_t index) {
+    return bytes ? int32_t(from[index / packed]) >> (index % packed * bits) & ((1 << bits) - 1) : int32_t(from[index]);
+  };
+  dispatch<Types<uint8_t, uint4, int4>>(call, data.type, [&]<class Q>() {
+    dispatch<Types<float, float16, bfloat16>>(call, y.type, [&]<class T>() {
+      parallel(call, outer * count, math::greatest<int64_t>(1, grain_elements / math::greatest<int64_t>(1, row)),
+               [&](int64_t begin, int64_t end, uint32_t) {
+                 for (int64_t line = begin; line < end; ++line) {
+                   const int64_t index = integer_at(indices, line % count), first = (line / count * rows + (index < 0 ? index + rows : index)) * row;
+                   for (int64_t i = 0; i < row; ++i) {
+                     const int64_t place = first + i, before = place / (inner * dimension), group = place / inner % dimension / block;
+                     const int64_t scale = (before * blocks + group) * inner + place % inner;
+                     int32_t zero = bytes ? 1 << (bits - 1) : 0;
+                     if (call.has_input(3))
+                       zero =
+                           number(call.input(3).template as<const Q>(), bytes ? before * ((blocks + packed - 1) / packed) * packed + group : scale);
+                     y.as<T>()[line * row + i] = T(float(number(data.as<const Q>(), place) - zero) * float(scales.as<const T>()[scale]));
+                   }
+                 }
+               });
+    });
+  });
+}
+
 // Outputs: y (uint8), y_scale, y_zero_point, from the range of x, which is widened to hold 0.
 inline void dynamic_quantize_linear(const Call& call) {
   const Tensor& x = call.input(0);
@@ -239,6 +277,34 @@ inline void quantize(const Call& call) {
   same(call);
 }
 
+// Of GatherBlockQuantized: data's shape with the axes of indices in place of the gathered one; packed numbers count one by one.
+inline void gather_block_quantized(const Call& call) {
+  const Tensor &x = call.input(0), &indices = call.input(1), &scales = call.input(2);
+  const int axis = axis_of(call, call.integer("gather_axis", 0), x.rank), quantized = axis_of(call, call.integer("quantize_axis", 1), x.rank);
+  if (axis < 0 || quantized < 0) return;
+  if (x.rank - 1 + indices.rank > max_rank) return call.fail("the output has too many dimensions");
+  const int64_t packed = x.type == Type::uint8 ? 8 / call.integer("bits", 4) : 1, block = call.integer("block_size", 128);
+  if (scales.rank != x.rank) return call.fail("the scales do not have the data's rank");
+  int64_t numbers[max_rank], dimensions[max_rank];
+  for (int i = 0; i < x.rank; ++i) {
+    numbers[i] = x.dimensions[i] * (i == x.rank - 1 ? packed : 1);
+    const int64_t expected = i == quantized ? numbers[i] / block + (numbers[i] % block != 0) : numbers[i];
+    if (scales.dimensions[i] != expected) return call.fail("the scales' shape does not fit the blocks");
+  }
+  if (call.has_input(3)) {
+    const Tensor& zeros = call.input(3);
+    if (zeros.rank != x.rank) return call.fail("the zero points do not have the data's rank");
+    for (int i = 0; i < x.rank; ++i)
+      if (zeros.dimensions[i] != (i == x.rank - 1 ? (scales.dimensions[i] + packed - 1) / packed : scales.dimensions[i]))
+        return call.fail("the zero points' shape does not fit the scales'");
+  }
+  int32_t rank = 0;
+  for (int i = 0; i < axis; ++i) dimensions[rank++] = numbers[i];
+  for (int i = 0; i < indices.rank; ++i) dimensions[rank++] = indices.dimensions[i];
+  for (int i = axis + 1; i < x.rank; ++i) dimensions[rank++] = numbers[i];
+  call.allocate_output(0, dimensions, rank);
+}
+
 // Outputs: like x; scale and zero point are scalars.
 inline void dynamic_quantize_linear(const Call& call) {
   call.allocate_output(0, call.input(0).dimensions, call.input(0).rank);
@@ -253,6 +319,7 @@ inline void dynamic_quantize_linear(const Call& call) {
   X("", DequantizeLinear, dequantize_linear, shapes::quantize)                           \
   X("", DynamicQuantizeLinear, dynamic_quantize_linear, shapes::dynamic_quantize_linear) \
   X("com.microsoft", QuantizeLinear, quantize_linear, shapes::quantize)                  \
-  X("com.microsoft", DequantizeLinear, dequantize_linear, shapes::quantize)
+  X("com.microsoft", DequantizeLinear, dequantize_linear, shapes::quantize)              \
+  X("com.microsoft", GatherBlockQuantized, gather_block_quantized, shapes::gather_block_quantized)
 
 }  // namespace lathe::LATHE_KERNELS_NAMESPACE
