@@ -105,6 +105,21 @@ bool dynamic_to_float(Recipe& r) {
   return true;
 }
 
+// A scalar, a list or a matrix of places on an axis of `length`, from either end.
+Tensor indices(Recipe& r, int64_t length) {
+  Dims dims;
+  for (size_t i = r.random.below(3); i > 0; --i) dims.push_back(r.random.between(1, 3));
+  Tensor t = Tensor::allocate(r.input_type(1), dims);
+  for (int64_t i = 0; i < t.size(); ++i) {
+    const int64_t place = r.random.between(-length, length - 1);
+    if (t.type == DataType::int32)
+      t.as_mutable<int32_t>()[size_t(i)] = int32_t(place);
+    else
+      t.as_mutable<int64_t>()[size_t(i)] = place;
+  }
+  return t;
+}
+
 bool few_bits(Recipe& r) {
   const int64_t block = r.chance(50) ? 16 : 32, k = r.random.between(1, 3) * block, n = r.random.between(1, 5), blocks = k / block;
   r.in(r.d.value(DataType::float32, {r.random.between(1, 4), k}));
@@ -112,6 +127,30 @@ bool few_bits(Recipe& r) {
   r.in(scale(r, {n * blocks}));
   if (r.chance(50)) r.in(r.d.value(DataType::uint8, {n * ((blocks + 1) / 2)}));
   r.set("K", k), r.set("N", n), r.set("bits", int64_t(4)), r.set("block_size", block);
+  return true;
+}
+
+// Tables of 4 bits a number or, in bytes, of 2, 4 or 8; those of bytes are gathered along the first axis and quantised along the last.
+bool gather_block(Recipe& r) {
+  const DataType t = r.input_type(0), s = r.input_type(2);
+  const bool bytes = t == DataType::uint8;
+  const int64_t bits = bytes ? int64_t(2) << r.random.below(3) : 4, packed = bytes ? 8 / bits : 1, block = r.chance(50) ? 16 : 32;
+  Dims dims = {r.random.between(1, 4), r.random.between(1, 12) * 4};
+  if (r.chance(40)) dims.insert(dims.begin() + 1, r.random.between(1, 3));
+  const int64_t rank = int64_t(dims.size()), gathered = bytes ? 0 : r.random.between(0, rank - 1);
+  int64_t quantised = bytes ? rank - 1 : r.random.between(0, rank - 1);
+  if (quantised == gathered) quantised = (gathered + 1) % rank;
+  Dims groups = dims, stored = dims;
+  groups[size_t(quantised)] = (dims[size_t(quantised)] + block - 1) / block;
+  stored.back() /= packed;
+  r.in(r.d.value(t, stored));
+  r.in(r.d.fresh(indices(r, dims[size_t(gathered)])));
+  r.in(r.d.fresh(r.d.filled(s, groups, Content::positive)));
+  if (r.chance(50)) {
+    groups.back() = (groups.back() + packed - 1) / packed;
+    r.in(r.d.value(t, groups));
+  }
+  r.set("bits", bits), r.set("block_size", block), r.set("gather_axis", r.chance(30) ? gathered - rank : gathered), r.set("quantize_axis", quantised);
   return true;
 }
 
@@ -149,6 +188,7 @@ std::span<const NamedRecipe> quantized_recipes() {
       {"DynamicQuantizeMatMul", dynamic_to_float, "com.microsoft"},
       {"FusedConv", fused_conv, "com.microsoft"},
       {"FusedMatMul", fused_matmul, "com.microsoft"},
+      {"GatherBlockQuantized", gather_block, "com.microsoft"},
       {"MatMulIntegerToFloat", integer_to_float, "com.microsoft"},
       {"MatMulNBits", few_bits, "com.microsoft"},
       {"QGemm", gemm, "com.microsoft"},

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "core/job/operator_probe.hpp"
 #include "core/reference/host_operators.hpp"
 #include "lathe/kernels/all.hpp"
 #include "support.hpp"
@@ -54,4 +55,15 @@ TEST_CASE("lookup") {
   CHECK(find_operator("ai.onnx", "Conv") == find_operator("", "Conv"));
   CHECK(find_operator("", "conv") == nullptr);
   CHECK(find_operator("com.example", "Conv") == nullptr);
+}
+
+TEST_CASE("every operator has a typical use, by which targets are asked whether they take it") {
+  for (const Operator* op : operators()) {
+    CAPTURE(op->domain);
+    CAPTURE(op->name);
+    Graph graph = typical_graph(*op);
+    CHECK_NOTHROW(infer_types(graph));
+    CHECK(
+        std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.op_type == op->name && node.domain == op->domain; }));
+  }
 }
