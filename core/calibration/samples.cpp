@@ -9,6 +9,7 @@
 #include "core/base/parallel.hpp"
 #include "core/base/sha256.hpp"
 #include "core/files/numpy.hpp"
+#include "core/files/picture_orientation.hpp"
 #include "core/job/verification.hpp"
 #include "lathe/kernels/types.hpp"
 
@@ -244,7 +245,7 @@ Picture CalibrationSet::read_picture(size_t sample) const {
     const Bytes bytes = map_file(file);
     if (sha256(span_of(bytes)) != source_.files[s.file].sha256)
       bad(file, "this file is not the one the job was made for: its contents changed", {}, {}, "start again");
-    return fit(*preprocessing_, decode_picture(span_of(bytes), file), layout.width, layout.height).picture;
+    return fit(*preprocessing_, decode_upright(span_of(bytes), file), layout.width, layout.height).picture;
   }
   const Array& array = arrays_[s.file].at(picture_input());
   const std::byte* from = array.bytes.data + s.item * array.item_bytes;

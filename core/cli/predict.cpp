@@ -11,6 +11,7 @@
 #include "core/base/mapped_file.hpp"
 #include "core/cli/context.hpp"
 #include "core/cli/guard.hpp"
+#include "core/files/picture_orientation.hpp"
 #include "core/files/write_file.hpp"
 #include "core/job/diagnostic_json.hpp"
 #include "core/predict/draw.hpp"
@@ -131,7 +132,7 @@ int predict(Context& context, const Arguments& a) {
     Picture picture;
     try {  // one picture that cannot be read does not cost the others
       const Bytes file = map_file(pictures[i]);
-      picture = decode_picture({file.data, file.size}, pictures[i]);
+      picture = decode_upright({file.data, file.size}, pictures[i]);
     } catch (const Error& problem) {
       all_read = false;
       for (const Diagnostic& d : problem.diagnostics) context.say(d);
@@ -139,7 +140,7 @@ int predict(Context& context, const Arguments& a) {
       continue;
     }
     const auto start = std::chrono::steady_clock::now();
-    const Prediction prediction = predictor.predict(picture, pictures[i], options);
+    const Prediction prediction = predictor.predict(picture, options);
     const double milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     Json entry{{"picture", pictures[i]}, {"width", picture.width}, {"height", picture.height}, {"drawing", drawings[i]}};
     entry.update(to_json(prediction, contract));

@@ -1,6 +1,7 @@
 // Decoding through libpng's simplified interface and libjpeg; both report through return paths that leave no C++ object behind.
 #include "core/files/picture.hpp"
 
+#include <jerror.h>
 #include <jpeglib.h>
 #include <png.h>
 
@@ -46,6 +47,7 @@ Picture decode_png(std::span<const std::byte> file, const std::string& source) {
 struct JpegErrors {
   jpeg_error_mgr manager;
   std::jmp_buf back;
+  bool cut_short = false;
   char text[JMSG_LENGTH_MAX];
 };
 
@@ -54,14 +56,17 @@ void jpeg_stop(j_common_ptr info) {
   (*info->err->format_message)(info, errors->text);
   std::longjmp(errors->back, 1);
 }
-void jpeg_quiet(j_common_ptr, int) {}
+// Libjpeg fills up with grey what a file lacks, and calls that a warning.
+void jpeg_warned(j_common_ptr info, int level) {
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) reinterpret_cast<JpegErrors*>(info->err)->cut_short = true;
+}
 
 // Everything that longjmp may skip lives in plain structs here; the vector belongs to the caller.
 bool read_jpeg(std::span<const std::byte> file, Picture& picture, JpegErrors& errors) {
   jpeg_decompress_struct info{};
   info.err = jpeg_std_error(&errors.manager);
   errors.manager.error_exit = jpeg_stop;
-  errors.manager.emit_message = jpeg_quiet;
+  errors.manager.emit_message = jpeg_warned;
   if (setjmp(errors.back)) {
     jpeg_destroy_decompress(&info);
     return false;
@@ -75,16 +80,32 @@ bool read_jpeg(std::span<const std::byte> file, Picture& picture, JpegErrors& er
     jpeg_destroy_decompress(&info);
     return false;
   }
-  info.out_color_space = JCS_RGB;
+  const bool inks = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;  // libjpeg makes no RGB of these
+  info.out_color_space = inks ? JCS_CMYK : JCS_RGB;
+  const size_t channels = inks ? 4 : 3;
   jpeg_start_decompress(&info);
   picture.width = info.output_width, picture.height = info.output_height;
-  picture.rgb.resize(size_t{info.output_width} * info.output_height * 3);
+  const size_t pixels = size_t{info.output_width} * info.output_height;
+  picture.rgb.resize(pixels * channels);
   while (info.output_scanline < info.output_height) {
-    JSAMPROW row = &picture.rgb[size_t{info.output_scanline} * info.output_width * 3];
+    JSAMPROW row = &picture.rgb[size_t{info.output_scanline} * info.output_width * channels];
     jpeg_read_scanlines(&info, &row, 1);
   }
+  const bool inverted = info.saw_Adobe_marker != 0;  // Adobe writes 255 for no ink
   jpeg_finish_decompress(&info);
   jpeg_destroy_decompress(&info);
+  if (errors.cut_short) {
+    std::snprintf(errors.text, sizeof errors.text, "it is cut short");
+    return false;
+  }
+  if (inks) {
+    for (size_t i = 0; i < pixels; ++i) {
+      const auto light = [&](size_t c) { return inverted ? unsigned{picture.rgb[i * 4 + c]} : 255u - picture.rgb[i * 4 + c]; };
+      const unsigned rest = light(3);
+      for (size_t c = 0; c < 3; ++c) picture.rgb[i * 3 + c] = static_cast<uint8_t>((light(c) * rest + 127) / 255);
+    }
+    picture.rgb.resize(pixels * 3);
+  }
   return true;
 }
 

@@ -62,6 +62,21 @@ bool is_parameter(const Value& value) {
   return type != DataType::int64 && type != DataType::int32 && type != DataType::boolean && type != DataType::string;
 }
 
+// Bits of an element at a precision; 0 for those of several sizes ("mixed") and unknown ones.
+int bits_of(std::string_view precision) {
+  if (precision == "float32") return 32;
+  if (precision == "float16" || precision == "bfloat16") return 16;
+  return precision == "int8" ? 8 : 0;
+}
+
+// How many times the room an element takes at `precision` that it takes at the smallest one the device declares, which is what its capacity counts.
+int64_t room_at(const DeviceSpec& device, std::string_view precision) {
+  int smallest = bits_of(precision);
+  for (const std::string& declared : device.precisions)
+    if (const int bits = bits_of(declared); bits > 0) smallest = std::min(smallest, bits);
+  return smallest > 0 ? bits_of(precision) / smallest : 1;
+}
+
 std::string amount(double x) {
   char text[32];
   std::snprintf(text, sizeof text, x >= 1e6 ? "%.1f million" : "%.0f", x >= 1e6 ? x / 1e6 : x);
@@ -143,13 +158,17 @@ std::vector<Diagnostic> hold_against(const GraphCost& cost, const ResolvedTarget
   const auto device = std::find_if(devices.begin(), devices.end(), [&](const DeviceSpec& d) { return d.name == target.device; });
   std::vector<Diagnostic> findings;
   if (device == devices.end()) return findings;
-  const auto hold = [&](int64_t found, uint64_t capacity, const std::string& what, const std::string& hint, bool refuse) {
+  const int64_t room = room_at(*device, target.precision);
+  const auto hold = [&](int64_t elements, uint64_t capacity, const std::string& what, const std::string& hint, bool refuse) {
+    const int64_t found = product(elements, room);
     if (capacity == 0 || double(found) < 0.8 * double(capacity)) return;
     Diagnostic d;
     d.severity = refuse && double(found) > 2 * double(capacity) ? Severity::error : Severity::warning;
     const bool above = double(found) > double(capacity);
     d.text = what + (d.severity == Severity::error ? " cannot fit" : above ? " will hardly fit" : " may not fit") + " " + target.spelled();
-    d.expected = amount(double(capacity)) + " bytes at most", d.found = amount(double(found)) + " at one byte each";
+    d.expected = amount(double(capacity)) + " bytes at most";
+    d.found = amount(double(elements)) + " at " + (room == 1 ? std::string("one byte") : std::to_string(room) + " bytes") + " each";
+    if (room > 1) d.found += ", " + target.precision;
     d.hint = hint;
     findings.push_back(std::move(d));
   };

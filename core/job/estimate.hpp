@@ -25,7 +25,8 @@ struct GraphCost {
 // Values that only rename another one's elements (Reshape and its kind) live in it; an elementwise node whose input dies writes over it.
 GraphCost cost_of(const Graph& graph);
 
-// The part of the model that `target` gets, against the device's capacity with one byte for an element: a warning from four fifths on. An error for
+// The part of the model that `target` gets, against the device's capacity: a byte for an element at the smallest precision that the device declares,
+// as many times as much at a wider one as it is wider (float16 beside int8: two). A warning from four fifths on. An error for
 // parameters above twice the capacity, which would not fit at four bits either. Nothing for devices that declare no limit.
 std::vector<Diagnostic> hold_against(const GraphCost& cost, const ResolvedTarget& target);
 

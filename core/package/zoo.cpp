@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 
 #include "core/base/sha256.hpp"
 #include "core/files/write_file.hpp"
@@ -49,6 +50,10 @@ class Verifier {
   }
 
   std::vector<Diagnostic> run() {
+    if (!fs::exists(path_)) {
+      say(Severity::error, "the package has no JSON of its name, so nothing can load it", "get the whole package again");
+      return std::move(findings_);
+    }
     const Json document = read_document(path_);
     findings_ = check_package_document(document, path_);
     if (!document.is_object()) return std::move(findings_);
@@ -62,7 +67,7 @@ class Verifier {
       say(Severity::warning, "this package brings executable code, '" + code + "', which runs when the model is loaded",
           "read it before you use the package");
     }
-    check_companions(document);
+    if (ours) check_stages(document);
     check_manifest();
     return std::move(findings_);
   }
@@ -76,7 +81,13 @@ class Verifier {
   }
   bool require(const std::string& file, const std::string& what) {
     std::error_code ignored;
-    if (plain(file) && fs::is_regular_file(folder_ + "/" + file, ignored)) return true;
+    const std::string path = folder_ + "/" + file;
+    if (plain(file) && fs::is_symlink(path, ignored)) {
+      say(Severity::error, what + " '" + file + "' is a link: the package is whole only where what it points to lies",
+          "copy the file into the package");
+      return false;
+    }
+    if (plain(file) && fs::is_regular_file(path, ignored)) return true;
     say(Severity::error, what + " '" + file + "' is missing from the package", "get the whole package again");
     return false;
   }
@@ -156,12 +167,35 @@ class Verifier {
           "a label for class " + std::to_string(labels.rbegin()->first));
   }
 
-  // Stages beside the main one: a package without them does half its work.
-  void check_companions(const Json& document) {
-    const auto key = document.find("lathe");
-    if (key == document.end() || !key->is_object() || !key->contains("stages") || !(*key)["stages"].is_array()) return;
-    for (const Json& stage : (*key)["stages"])
-      if (stage.is_object()) require(word(stage, "artifact"), "a stage's artifact");
+  // The key "lathe", as package.schema.json has it. Stages beside the main one are companions: a package without them does half its work.
+  void check_stages(const Json& document) {
+    const Json& key = document["lathe"];
+    const auto wrong = [&](const std::string& what, const std::string& expected) {
+      say(Severity::error, "the key 'lathe' is not what a package holds: " + what, "get the whole package again", expected);
+    };
+    if (!key.is_object()) return wrong("it is no object", "an object");
+    if (number(key, "format") != 1) wrong("its 'format' is another one", "1");
+    const auto list = [&](const Json& owner, const char* name, std::initializer_list<const char*> texts) {
+      const auto found = owner.find(name);
+      bool good = found != owner.end() && found->is_array();
+      if (good)
+        for (const Json& item : *found)
+          for (const char* text : texts) good = good && item.is_object() && !word(item, text).empty();
+      if (!good) wrong(std::string("its '") + name + "' are no list of objects with what belongs to them", "objects with texts");
+      return good;
+    };
+    list(key, "inputs", {"name", "type"}), list(key, "outputs", {"name", "type"});
+    if (const auto model = key.find("model"); model != key.end() && !model->is_object()) wrong("its 'model' is no object", "an object");
+    if (!list(key, "stages", {"artifact", "target", "precision"})) return;
+    if (key["stages"].empty()) return wrong("it has no stages", "one or more");
+    const std::string main = word(entry(document, "MODEL_PARAMETERS"), "ModelPath");
+    bool runs_main = false;
+    for (const Json& stage : key["stages"]) {
+      list(stage, "inputs", {"tensor", "name"}), list(stage, "outputs", {"tensor", "name"});
+      runs_main = runs_main || word(stage, "artifact") == main;
+      require(word(stage, "artifact"), "a stage's artifact");
+    }
+    if (!runs_main) wrong("none of its stages is the artifact that 'ModelPath' names", main);
   }
 
   void check_manifest() {
@@ -170,14 +204,19 @@ class Verifier {
     const Json manifest = read_document(path);
     if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_array())
       return say(Severity::error, "the package's manifest.json cannot be read", "get the whole package again");
+    std::set<std::string> listed = {"manifest.json"};
     for (const Json& file : manifest["files"]) {
       const std::string name = word(file, "file");
+      listed.insert(name);
       if (!require(name, "the file")) continue;
       const std::string hash = sha256_of_file(folder_ + "/" + name);
       if (hash != word(file, "sha256"))
         say(Severity::error, "'" + name + "' is not the file that the manifest lists: it was changed", "get the whole package again",
             word(file, "sha256"), hash);
     }
+    for (const fs::directory_entry& file : fs::directory_iterator(folder_))
+      if (const std::string name = file.path().filename().string(); !listed.contains(name))
+        say(Severity::warning, "'" + name + "' lies in the package's folder and is no part of it", "take it out");
   }
 
   Plugins& plugins_;
@@ -212,6 +251,9 @@ std::vector<ZooPackage> list_zoo(const std::string& folder) {
     std::error_code ignored;
     const std::string name = at->path().filename().string();
     if (name.starts_with(".lathe-") && at->is_directory(ignored)) at.disable_recursion_pending();
+    // A package whose JSON is gone or describes nothing any more is found by its manifest.
+    const fs::path own = at->path().parent_path() / (fs::weakly_canonical(at->path().parent_path()).filename().string() + ".json");
+    if (name == "manifest.json" && !fs::exists(own, ignored)) documents.push_back(own.string());
     if (name.ends_with(".json") && name != "manifest.json" && at->is_regular_file(ignored) && at->file_size(ignored) < (16u << 20))
       documents.push_back(at->path().string());
   }
@@ -219,8 +261,10 @@ std::vector<ZooPackage> list_zoo(const std::string& folder) {
   std::sort(documents.begin(), documents.end());
   std::vector<ZooPackage> packages;
   for (const std::string& path : documents) {
-    const Json document = read_document(path);
-    if (!describes_model(document)) continue;
+    const Json document = fs::exists(path) ? read_document(path) : Json();
+    const fs::path folder = fs::path(path).parent_path();
+    const bool broken = fs::exists(folder / "manifest.json") && fs::path(path).stem() == fs::weakly_canonical(folder).filename();
+    if (!describes_model(document) && !broken) continue;
     const Json device = entry(document, "DEVICE"), input = entry(document, "PRE_PROCESS");
     ZooPackage p;
     p.model = fs::path(path).stem().string(), p.document = path;

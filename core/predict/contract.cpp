@@ -1,6 +1,7 @@
 // See contract.hpp.
 #include "core/predict/contract.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,27 @@ void read_model(const Json& model, Contract& c) {
     }
 }
 
+// (pixel * coefficient - mean) / deviation, or pixel * coefficient, as keys.hpp has them.
+std::optional<Contract::Normalisation> read_normalisation(const std::string& document, const Json& input) {
+  Contract::Normalisation n{{0, 0, 0, 0}, {1, 1, 1, 1}};
+  if (input.value("InputImgNormEn", false)) {
+    const double coefficient = input.value("InputImgNormCoeff", 1.0);
+    const Json &mean = input.at("InputImgMean"), &deviation = input.at("InputImgStd");
+    if (mean.empty() || mean.size() > 4 || deviation.size() != mean.size() || coefficient == 0)
+      bad(document, "the numbers that normalise pictures are not one for each channel");
+    for (size_t c = 0; c < 4; ++c) {
+      const size_t at = std::min(c, mean.size() - 1);
+      n.mean[c] = static_cast<float>(mean[at].get<double>() / coefficient);
+      n.scale[c] = static_cast<float>(coefficient / deviation[at].get<double>());
+    }
+    return n;
+  }
+  if (!input.contains("InputScaleEn")) return std::nullopt;
+  // A 255th was written with all its digits.
+  if (input["InputScaleEn"].get<bool>()) n.scale.fill(static_cast<float>(input.value("InputScaleCoeff", 1.0 / 255)));
+  return n;
+}
+
 }  // namespace
 
 std::string Contract::label(int64_t id) const {
@@ -70,6 +92,8 @@ Contract read_contract(const std::string& artifact) {
     for (const Json& input : j.at("PRE_PROCESS")) {
       const std::string pad = input.value("InputPadMethod", "letterbox");
       c.fit = pad == "stretch" ? Fit::stretch : pad.starts_with("crop") ? Fit::crop : Fit::letterbox;
+      c.bgr = input.value("InputColorSpace", "RGB") == "BGR";
+      c.normalisation = read_normalisation(document, input);
       break;
     }
     for (const Json& post : j.at("POST_PROCESS")) {

@@ -1,7 +1,9 @@
 // What a package says about its model, as far as predictions need it: <stem>.json's PRE_PROCESS and "lathe" / "model", and the labels.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +29,12 @@ struct Contract {
   bool normalised_input = false;  // pictures normalised by ImageNet's mean and deviation, instead of 0..1
   bool keypoints_from_centre = false, angles_in_radians = false;  // how raw values are meant (decode.cpp)
   Fit fit = Fit::letterbox;
+  bool bgr = false;  // the input's channels, blue first
+  // value = (pixel - mean) * scale per channel; nothing where the package does not say: floats are 0..1, bytes are pixels.
+  struct Normalisation {
+    std::array<float, 4> mean, scale;
+  };
+  std::optional<Normalisation> normalisation;
   int64_t width = 0, height = 0;          // of the image; 0: not said
   std::map<int64_t, std::string> labels;  // may be empty
   int64_t keypoints = 0, keypoint_values = 0;

@@ -97,20 +97,22 @@ Predictor::Predictor(Plugins& plugins, const std::string& artifact, unsigned thr
   if (!layout || type.kind != ValueKind::tensor) refuse(artifact, "this model's input holds no picture", type.shape ? to_string(*type.shape) : "");
   if (const Dimension& batch = type.shape->front(); batch.constant() && batch.value != 1)
     refuse(artifact, "this model takes several pictures at once, and predictions are made one by one", to_string(*type.shape));
+  const std::vector<TensorInfo>& outputs = executable_->outputs();
+  const auto rank = [&](size_t i) { return i < outputs.size() && outputs[i].type.shape ? outputs[i].type.shape->size() : 0; };
+  // A row of numbers and nothing else: a classifier whose classes have no names, as torchvision exports them.
+  if (contract_.task == Task::unknown && outputs.size() == 1 && rank(0) == 2) contract_.task = Task::classify;
   if (contract_.task == Task::unknown && contract_.labels.empty())
     refuse(artifact, "this package says neither the model's task nor its classes, so what its outputs mean is not known");
   layout_ = *layout, type_ = type.element;
+  if (type_ != DataType::float32 && type_ != DataType::float16 && type_ != DataType::uint8)
+    refuse(artifact, "this model's input takes no pictures: they are floats or bytes", std::string(name(type_)));
   if (contract_.normalised_input && (layout_.channels != 3 || (type_ != DataType::float32 && type_ != DataType::float16)))
     refuse(artifact, "pictures normalised by ImageNet's mean and deviation want three channels of floats", std::string(name(type_)));
   // Models that came without a task (YOLOv5's ONNX export has classes only): a second output of rank 4 are prototypes.
-  if (contract_.task == Task::unknown) {
-    const std::vector<TensorInfo>& outputs = executable_->outputs();
-    const auto rank = [&](size_t i) { return i < outputs.size() && outputs[i].type.shape ? outputs[i].type.shape->size() : 0; };
-    contract_.task = rank(0) == 2 ? Task::classify : rank(1) == 4 ? Task::segment : Task::detect;
-  }
+  if (contract_.task == Task::unknown) contract_.task = rank(1) == 4 ? Task::segment : rank(0) == 2 ? Task::classify : Task::detect;
 }
 
-Prediction Predictor::predict(const Picture& picture, const std::string& source, const PredictOptions& options) {
+Prediction Predictor::predict(const Picture& picture, const PredictOptions& options) {
   // What the input leaves open is as in training, and as training had it where the package does not say either.
   constexpr int64_t usual = 640;
   const int64_t width = layout_.width > 0 ? layout_.width : contract_.width > 0 ? contract_.width : usual;
@@ -119,8 +121,14 @@ Prediction Predictor::predict(const Picture& picture, const std::string& source,
     const Picture seen = resize(middle_square(picture), width, height);
     return interpret(executable_->run({normalised(seen, type_, layout_)}), {width, height}, {}, {picture.width, picture.height}, options);
   }
-  const FittedPicture fitted = fit(picture, width, height, contract_.fit);
-  const std::vector<Datum> outputs = executable_->run({picture_to_tensor(fitted.picture, type_, layout_, source)});
+  Preprocessing p;
+  p.type = type_, p.layout = layout_, p.fit = contract_.fit, p.bgr = contract_.bgr;
+  if (contract_.normalisation)
+    p.mean = contract_.normalisation->mean, p.scale = contract_.normalisation->scale;
+  else
+    p.scale.fill(1.0f / 255);
+  const FittedPicture fitted = fit(p, picture, width, height);
+  const std::vector<Datum> outputs = executable_->run({to_input(p, fitted.picture)});
   return interpret(outputs, {width, height}, fitted.placement, {picture.width, picture.height}, options);
 }
 

@@ -39,7 +39,7 @@ class Predictor {
   const Contract& contract() const { return contract_; }
 
   // `source`: for sentences.
-  Prediction predict(const Picture& picture, const std::string& source, const PredictOptions& options);
+  Prediction predict(const Picture& picture, const PredictOptions& options);
 
   // What outputs mean that came from an input of the size `input`, on a picture of the size `picture`, which lies in the input as `placement` says.
   Prediction interpret(const std::vector<Datum>& outputs, Surface input, const Placement& placement, Surface picture,

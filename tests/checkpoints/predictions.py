@@ -6,26 +6,16 @@ import json
 import math
 import os
 import pathlib
-import struct
 import sys
 import unittest
-import zlib
 
 sys.path.insert(0, os.environ["LATHE_SOURCE_DIR"] + "/tests/support")
-from program import BUILD, SOURCE, ProgramTest  # noqa: E402
+from program import BUILD, SOURCE, ProgramTest, png_of  # noqa: E402
 from torch_files import BIASES, MATRIX, WEIGHTS, checkpoint, classifier, module, parameter, tensor, trained, Storage  # noqa: E402
 
 SHARED = SOURCE.parent / "shared"
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 SIDE = 32
-
-
-def png(width, height, pixel):
-    """A picture whose pixel at (x, y) is pixel(x, y), as a PNG file."""
-    rows = b"".join(b"\0" + bytes(v for x in range(width) for v in pixel(x, y)) for y in range(height))
-    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))  # noqa: E731
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def colour(x, y):
@@ -138,8 +128,8 @@ class Predictions(ProgramTest):
     def test_a_classifier_of_yolov5(self):
         package = self.compile(self.write("leaves.pt", checkpoint(yolov5_classifier())))
         # The square in the middle of 45x32, and the same doubled: reduced to half, which is the mean of four equal pixels.
-        self.write("pictures/a.png", png(45, SIDE, lambda x, y: colour(x - 6, y)))
-        self.write("pictures/b.png", png(2 * SIDE, 2 * SIDE + 10, lambda x, y: colour(x // 2, (y - 5) // 2)))
+        self.write("pictures/a.png", png_of(45, SIDE, lambda x, y: colour(x - 6, y)))
+        self.write("pictures/b.png", png_of(2 * SIDE, 2 * SIDE + 10, lambda x, y: colour(x // 2, (y - 5) // 2)))
         done = self.lathe("predict", package, "pictures", "-o", "found")
         self.assertEqual(done.returncode, 0, done.stderr)
         wanted = by_sums()

@@ -233,6 +233,11 @@ class Zoo(Base):
         self.assert_fails(self.run_lathe("zoo", "third", "add", self.package), 1, "checksum")
         self.assert_nothing_left(self.folder / "third")
 
+    def link(self, name):
+        """The file moves out of the package, and a link takes its place."""
+        (self.package / name).rename(self.folder / name)
+        (self.package / name).symlink_to(self.folder / name)
+
     def test_damage(self):
         pristine = self.folder / "pristine"
         shutil.copytree(self.package, pristine)
@@ -259,11 +264,27 @@ class Zoo(Base):
             (lambda: self.change(lines("SupportedDeviceTypes", "DEVICE", "CALRT")), "is no list of devices"),
             (lambda: self.change(lines("OutputNumClasses", "POST_PROCESS", 2)), "labels for more classes"),
             (lambda: self.change(lambda d: d.update(DEVICE={})), "no list of objects"),
-            (lambda: self.package.rename(self.package.parent / "renamed"), "different names"),
+            (lambda: self.package.rename(self.package.parent / "renamed"), "no JSON of its name"),
+            (lambda: self.document.unlink(), "no JSON of its name"),
+            (lambda: self.document.write_text("[1, 2"), "error: "),
+            (lambda: self.document.write_text("{}"), "is missing"),
+            (lambda: (self.package / "notes.txt").write_text("mine"), "'notes.txt' lies in the package's folder"),
+            (lambda: self.link(artifact), "is a link"),
+            (lambda: self.link(post), "is a link"),
+            (lambda: self.change(lambda d: d["lathe"].update(format=2)), "its 'format' is another one"),
+            (lambda: self.change(lambda d: d.update(lathe=[])), "it is no object"),
+            (lambda: self.change(lambda d: d["lathe"].update(stages=[])), "it has no stages"),
+            (lambda: self.change(lambda d: d["lathe"].update(stages={})), "its 'stages' are no list"),
+            (lambda: self.change(lambda d: d["lathe"].update(inputs=3)), "its 'inputs' are no list"),
+            (lambda: self.change(lambda d: d["lathe"]["stages"][0].update(target=1)), "its 'stages' are no list"),
+            (lambda: self.change(lambda d: d["lathe"]["stages"][0].update(inputs=[{"name": 1}])), "its 'inputs' are no list"),
+            (lambda: self.change(lambda d: d["lathe"]["stages"][0].update(artifact="../../x")), "'../../x' is missing"),
+            (lambda: self.change(lambda d: d["lathe"]["stages"].reverse() or d["lathe"]["stages"].pop()), "none of its stages"),
         ]
         for damage, words in cases:
             damage()
-            self.assertIn(words, self.verdict())
+            said = self.verdict(code=0 if "notes.txt" in words else 1)
+            self.assertIn(words, said)
             shutil.rmtree(self.folder / "zoo")
             shutil.copytree(pristine, self.package)
 

@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, os.environ["LATHE_SOURCE_DIR"] + "/tests/support")
 import schema  # noqa: E402
 import tiny_onnx  # noqa: E402
-from program import SOURCE, ProgramTest  # noqa: E402
+from program import SOURCE, ProgramTest, png_of  # noqa: E402
 
 EXAMPLES = SOURCE / "examples"
 
@@ -87,6 +87,33 @@ class Predict(ProgramTest):
         self.assertEqual(len(lines), 2)
         self.assertIn("shapes_1.png: ", lines[0])
         self.assertEqual(lines[1], "lines/predictions.json")
+
+    def test_normalised_classifier(self):
+        """A classifier as torchvision's are exported, with no word about its input: the options say it. Expected: PyTorch 1.13's numbers."""
+        size, weights = 16, [((i * 37) % 19 - 9) / 20 for i in range(4 * 3 * 3 * 3)]
+        nodes = [
+            tiny_onnx.node("Conv", ["x", "w"], ["c"], "conv", [tiny_onnx.attribute_ints("pads", [1, 1, 1, 1])]),
+            tiny_onnx.node("Relu", ["c"], ["r"]),
+            tiny_onnx.node("GlobalAveragePool", ["r"], ["p"]),
+            tiny_onnx.node("Flatten", ["p"], ["y"]),
+        ]
+        ends = [tiny_onnx.value_info("x", [1, 3, size, size])], [tiny_onnx.value_info("y", [1, 4])]
+        model = self.write("classifier.onnx", tiny_onnx.model(nodes, *ends, [tiny_onnx.tensor("w", [4, 3, 3, 3], weights)]))
+        picture = self.write("picture.png", png_of(size, size, lambda x, y: [(x * 13 + y * 7 + c * 40) % 256 for c in range(3)]))
+        normalised = {
+            "RGB": (["123.675,116.28,103.53", "0.01712475,0.017507,0.017429"], [0.3641965, 0.1902032, 0.2139039, 0.2316964]),
+            "BGR": (["103.53,116.28,123.675", "0.017429,0.017507,0.01712475"], [0.3919719, 0.1807598, 0.2466752, 0.1805932]),
+        }
+        for order, ((mean, scale), expected) in normalised.items():
+            package = self.compile(model, "--mean", mean, "--scale", scale, "--fit", "crop", "--color-order", order)
+            found = self.lathe_json("predict", package, picture, "-o", "found")["pictures"][0]["classes"]
+            self.assertEqual({c["label"] for c in found}, {f"class {i}" for i in range(4)})
+            for c in found:
+                self.assertAlmostEqual(c["score"], expected[c["class"]], delta=2e-5)
+        package = self.compile(model)
+        found = self.lathe_json("predict", package, picture, "-o", "found")["pictures"][0]["classes"]
+        for c in found:
+            self.assertAlmostEqual(c["score"], [0.3894001, 0.1787115, 0.2013617, 0.2305266][c["class"]], delta=2e-5)
 
     def test_one_bad_picture_does_not_cost_the_others(self):
         package = self.compile(EXAMPLES / "detector.onnx")

@@ -196,7 +196,7 @@ bool check(const golden::Case& c, Plugins& plugins, const std::string& head) {
     const std::string path = find_picture(name);
     if (!path.empty()) {
       const Bytes bytes = map_file(path);
-      const Prediction found = predictor.predict(decode_picture({bytes.data, bytes.size}, path), path, options);
+      const Prediction found = predictor.predict(decode_picture({bytes.data, bytes.size}, path), options);
       good = (classifier ? compare_classes(file.c_str(), expected, found) : compare(file.c_str(), expected, found, {})) && good;
       ++seen;
     }

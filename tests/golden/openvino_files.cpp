@@ -88,7 +88,7 @@ bool detects(Plugins& plugins, const std::string& package) {
     ++seen;
     const Bytes bytes = map_file(file);
     const Picture picture = decode_picture({bytes.data, bytes.size}, file);
-    const Prediction prediction = predictor.predict(picture, file, options);
+    const Prediction prediction = predictor.predict(picture, options);
     const double width = double(picture.width), height = double(picture.height);
     const std::vector<Label> labels = labels_of(text, width, height);
     const auto same = [](const Label& l, const Detection& d) { return l.kind == d.label && overlap(l, d) >= 0.5; };

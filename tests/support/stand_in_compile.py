@@ -8,12 +8,10 @@ import hashlib
 import json
 import pathlib
 import shutil
-import struct
 import subprocess
-import zlib
 
 import tiny_onnx
-from program import SOURCE, ProgramTest
+from program import SOURCE, ProgramTest, png_of
 
 SHARED = SOURCE.parent / "shared"
 
@@ -21,23 +19,14 @@ SHARED = SOURCE.parent / "shared"
 @functools.lru_cache(None)
 def png(width, height, seed):
     """Noise over a gradient, another one for every seed."""
-    state, rows = seed * 2654435761 % (1 << 32) or 1, []
-    for y in range(height):
-        row = bytearray([0])
-        for x in range(width):
-            state = (state * 1664525 + 1013904223) % (1 << 32)
-            row += bytes(((x * 255 // width + (state >> 24)) % 256, (y * 255 // height + (state >> 16)) % 256, state >> 8 & 255))
-        rows.append(bytes(row))
+    state = seed * 2654435761 % (1 << 32) or 1
 
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    def pixel(x, y):
+        nonlocal state
+        state = (state * 1664525 + 1013904223) % (1 << 32)
+        return (x * 255 // width + (state >> 24)) % 256, (y * 255 // height + (state >> 16)) % 256, state >> 8 & 255
 
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(b"".join(rows), 1))
-        + chunk(b"IEND", b"")
-    )
+    return png_of(width, height, pixel)
 
 
 class StandInTest(ProgramTest):

@@ -77,4 +77,15 @@ TEST_CASE("what a device cannot hold is warned about, and refused where it never
   CHECK(said(100, 5000)[0].severity == Severity::warning);
   target.device = "ANY";
   CHECK(said(1'000'000, 1'000'000).empty());
+
+  // A device with a wider precision beside int8 holds half as much in it; one that has the wider alone counts in that.
+  manifest.devices = {{"ONE", "", {"float16", "int8"}, 1000, 500}, {"WIDE", "", {"bfloat16"}, 1000, 500}};
+  target.device = "ONE", target.precision = "int8";
+  CHECK(said(700, 300).empty());
+  target.precision = "float16";
+  REQUIRE(said(700, 300).size() == 2);
+  CHECK(said(700, 300)[0].found == "700 at 2 bytes each, float16");
+  CHECK(said(1100, 100)[0].severity == Severity::error);
+  target.device = "WIDE", target.precision = "bfloat16";
+  CHECK(said(700, 300).empty());
 }
