@@ -14,7 +14,7 @@ namespace lathe::openvino {
 namespace {
 
 constexpr uint64_t largest_text = uint64_t{256} << 20;
-constexpr size_t most_layers = 1000000, most_problems = 20, deepest_info = 32;
+constexpr size_t most_layers = 1000000, most_problems = 20, deepest_info = 32, most_axes = 64;
 constexpr int64_t largest_dimension = int64_t{1} << 48;
 
 std::optional<int64_t> integer(std::string_view text) {
@@ -22,6 +22,23 @@ std::optional<int64_t> integer(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+// Where a text stops being UTF-8; nullopt: nowhere.
+std::optional<size_t> no_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t k) { return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u; };
+    const unsigned lead = byte(0);
+    const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    if (length == 0) return i;
+    for (size_t k = 1; k < length; ++k)
+      if (byte(k) < 0x80 || byte(k) > 0xbf) return i;
+    // Spelled too long, a surrogate, or beyond the last character.
+    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f))
+      return i;
+    i += length;
+  }
+  return std::nullopt;
 }
 
 // "1, 3,?,-1,1..8" -> dimensions; nullopt: not such a list. "..." is a shape of unknown rank.
@@ -72,6 +89,7 @@ class Parser {
 
   Model run(std::string_view xml) {
     if (xml.size() > largest_text) stop("the file is larger than an IR's text can be", "at most 256 MiB", std::to_string(xml.size()) + " bytes");
+    if (const auto at = no_utf8(xml)) stop("this XML is not UTF-8 at byte " + std::to_string(*at));
     pugi::xml_document document;
     const pugi::xml_parse_result result =
         document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_doctype, pugi::encoding_utf8);
@@ -183,9 +201,13 @@ class Parser {
     port.dimensions.emplace();
     for (const pugi::xml_node dim : node.children("dim")) {
       const auto d = integer(dim.text().get());
-      if (!d || *d < -1 || *d > largest_dimension || port.dimensions->size() > 64) {
-        problem(name_of(draft) + ": port " + std::to_string(id) + " has a dimension that is none", "a number, or -1 where it is open",
-                dim.text().get());
+      if (port.dimensions->size() >= most_axes) {
+        problem(name_of(draft) + ": port " + std::to_string(id) + " has more axes than a tensor can have", "at most " + std::to_string(most_axes));
+        return false;
+      }
+      if (!d || *d < -1 || *d > largest_dimension) {
+        problem(name_of(draft) + ": port " + std::to_string(id) + " has a dimension that is none",
+                "0 to " + std::to_string(largest_dimension) + ", or -1 where it is open", dim.text().get());
         return false;
       }
       port.dimensions->push_back(*d);

@@ -62,6 +62,16 @@ TEST_CASE("what is no IR is called so") {
   CHECK(holds(said("<net version=\"11\"><layers/></net>"), "no layers"));
 }
 
+TEST_CASE("names are UTF-8, and dimensions numbers that a tensor can have") {
+  CHECK(holds(said(with("name=\"r\"", "name=\"\xc3\x28\"")), "UTF-8"));
+  CHECK(holds(said(with("name=\"r\"", "name=\"\xed\xa0\x80\"")), "UTF-8"));
+  CHECK(said(with("name=\"r\"", "name=\"gr\xc3\xb6\xc3\x9f\x65 ../x\"")) == "");
+  CHECK(holds(said(with("<dim>4</dim>", "<dim>9223372036854775807</dim>")), "dimension that is none"));
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "<dim>1</dim>";
+  CHECK(holds(said(with("<dim>4</dim>", many)), "more axes"));
+}
+
 TEST_CASE("constants lie inside the weights") {
   CHECK(holds(said(right, std::string(15, '\0')), "beyond the end"));
   CHECK(holds(said(with("offset=\"0\"", "offset=\"1\"")), "beyond the end"));

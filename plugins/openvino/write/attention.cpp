@@ -54,7 +54,9 @@ void attention(Step& s) {
   const int64_t mode = s.node.integer("qk_matmul_output_mode", 0);
   Wire scores = product;
   const double lowest = type == LATHE_FLOAT16 ? -65504 : -3.4028234663852886e38;
+  std::optional<Wire> seen;  // what each query may look at
   const auto hide = [&](const Wire& keep) {
+    seen = seen ? s.make("LogicalAnd", {*seen, keep}, {numpy}) : keep;
     scores = s.make("Select", {keep, scores, s.scalar(type, lowest)}, {numpy}, broadcast(scores.dimensions, keep.dimensions));
   };
   if (s.has(3)) {
@@ -84,8 +86,8 @@ void attention(Step& s) {
   }
   Wire share = s.make({"SoftMax", 1}, {scores}, {{"axis", "3"}});
   // A query that may look at nothing gets nothing.
-  if (s.has(3) && s.in(3).type == LATHE_BOOL && s.in(3).has_rank()) {
-    const Wire mask = s.in(3), any = s.reduce("ReduceLogicalOr", mask, {mask.rank() - 1}, true);
+  if (s.has(3) && seen && seen->has_rank()) {
+    const Wire any = s.reduce("ReduceLogicalOr", *seen, {seen->rank() - 1}, true);
     share = s.make("Select", {any, share, s.scalar(type, 0)}, {numpy}, share.dimensions);
   }
   Wire y = s.matmul(share, v);

@@ -27,6 +27,8 @@ std::span<const Writer> convolution_writers();
 std::span<const Writer> elementwise_writers();
 std::span<const Writer> indexing_writers();
 std::span<const Writer> loss_writers();
+// Of the domain com.microsoft.
+std::span<const Writer> microsoft_writers();
 std::span<const Writer> movement_writers();
 std::span<const Writer> normalization_writers();
 std::span<const Writer> pooling_writers();

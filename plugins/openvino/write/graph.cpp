@@ -145,6 +145,9 @@ const Writer* find_writer(std::string_view domain, std::string_view op_type) {
     for (const std::span<const Writer> family : {classical_writers(), tree_writers()})
       for (const Writer& writer : family)
         if (writer.op_type == op_type) return &writer;
+  if (domain == "com.microsoft")
+    for (const Writer& writer : microsoft_writers())
+      if (writer.op_type == op_type) return &writer;
   if (!domain.empty()) return nullptr;
   for (const auto& family : families)
     for (const Writer& writer : family())
@@ -153,13 +156,19 @@ const Writer* find_writer(std::string_view domain, std::string_view op_type) {
 }
 
 std::string missing_reason(std::string_view domain, std::string_view op_type) {
-  if (domain == "ai.onnx.ml") return "the IR has no operations of classical machine learning (trees, tables, text)";
-  if (!domain.empty()) return "the IR has no operations of the domain '" + std::string(domain) + "', and none of its own stand in for this one here";
+  constexpr const char* text =
+      "the IR's operations on strings pack and unpack their bytes (StringTensorPack, StringTensorUnpack) and compute nothing with them";
+  if (domain == "ai.onnx.ml" && op_type == "CategoryMapper") return text;
+  if (domain == "ai.onnx.ml" && op_type == "SVMClassifier")
+    return "the IR has no support vector machines, and probabilities by pairwise coupling, which end when they agree, are not composed of its "
+           "operations here";
+  if (!domain.empty())
+    return "the IR has no operation " + std::string(op_type) + " of the domain '" + std::string(domain) +
+           "', and it is not composed of the IR's own here";
   for (const auto& [name, reason] : missing)
     if (name == op_type) return std::string(reason);
   if (op_type.find("Sequence") != std::string_view::npos) return "the IR has no sequences";
-  if (op_type.find("String") != std::string_view::npos || op_type.starts_with("Regex") || op_type.starts_with("TfIdf"))
-    return "the IR's operations on strings pack and unpack their bytes (StringTensorPack, StringTensorUnpack) and compute nothing with them";
+  if (op_type.find("String") != std::string_view::npos || op_type.starts_with("Regex") || op_type.starts_with("TfIdf")) return text;
   return "none of the IR's operations, nor a composition of them known here, computes it";
 }
 
