@@ -214,7 +214,96 @@ void write_if(Step& s) {
 }
 
 // The body's inputs: number of the turn, condition, what is carried. Its outputs: condition, what is carried, pieces.
+constexpr int64_t most_turns = 256;  // of a loop that is unrolled
+
+bool is_sequence(const sdk::GraphView& graph, uint32_t value) { return value != LATHE_NONE && graph.value(value).kind() != LATHE_KIND_TENSOR; }
+
+// Whether sequences go through a loop, or into its body.
+bool has_sequences(const Step& s, const sdk::GraphView& body) {
+  const sdk::GraphView& graph = s.draft.graph();
+  for (const uint32_t v : s.node.inputs())
+    if (is_sequence(graph, v)) return true;
+  for (const uint32_t v : s.node.outputs())
+    if (is_sequence(graph, v)) return true;
+  for (const lathe_capture& capture : body.captures())
+    if (is_sequence(graph, capture.outer)) return true;
+  return false;
+}
+
+// Whether a loop goes on for as long as it began to.
+bool never_stops(const Draft& body) {
+  const sdk::GraphView& graph = body.graph();
+  const uint32_t goes_on = graph.outputs()[0], given = graph.inputs()[1];
+  if (const auto constant = body.constant_of(goes_on)) return constant->bytes() == 1 && *static_cast<const uint8_t*>(constant->data()) != 0;
+  const auto producer = body.producer(goes_on);
+  return goes_on == given || (producer && producer->is("Identity") && producer->input(0) == given);
+}
+
+// A loop through which sequences go: its body once for each turn, where their number is known.
+void unroll(Step& s, const sdk::GraphView& body) {
+  const auto turns = s.known_integers(0);
+  const bool begins = !s.has(1) || s.number(1).value_or(0) != 0;
+  {
+    const Draft look(body, s.draft);
+    if (!turns || turns->size() != 1 || !begins || !never_stops(look))
+      s.refuse("the IR has no sequences and no optionals, and how often the loop that makes one runs is only known when it does");
+  }
+  if (turns->front() > most_turns)
+    s.refuse("the IR has no sequences and no optionals, and the loop that makes one is unrolled up to " + std::to_string(most_turns) + " turns");
+  const sdk::GraphView& graph = s.draft.graph();
+  const size_t carried = s.inputs() > 2 ? s.inputs() - 2 : 0, count = body.outputs().size(), scanned = count - 1 - carried;
+  struct State {
+    std::optional<Wire> wire;
+    List list;
+  };
+  const auto of = [](Draft& draft, uint32_t value) {
+    if (const List* list = draft.list(value)) return State{std::nullopt, *list};
+    return State{draft.value(value), {}};
+  };
+  std::vector<State> states;
+  for (size_t i = 0; i < carried; ++i) states.push_back(of(s.draft, s.node.input(2 + i)));
+  std::vector<std::vector<Wire>> pieces(scanned);
+  for (int64_t turn = 0; turn < turns->front(); ++turn) {
+    Draft inner(body, s.draft);
+    const auto put = [&](uint32_t value, const State& state) {
+      if (state.wire) return inner.place(value, *state.wire);
+      inner.set_list(value, state.list);
+    };
+    for (const lathe_capture& capture : body.captures())
+      if (!inner.constant_of(capture.inner)) put(capture.inner, of(s.draft, capture.outer));
+    const Wire number = s.index(turn), yes = s.scalar(LATHE_BOOL, 1);
+    inner.place(body.inputs()[0], number);
+    inner.place(body.inputs()[1], yes);
+    for (size_t i = 0; i < carried; ++i) put(body.inputs()[2 + i], states[i]);
+    inner.borrow_layers(s.draft);
+    try {
+      write_nodes(inner);
+      for (size_t i = 0; i < carried; ++i) states[i] = of(inner, body.outputs()[1 + i]);
+      for (size_t i = 0; i < scanned; ++i) pieces[i].push_back(inner.value(body.outputs()[1 + carried + i]));
+    } catch (...) {
+      inner.give_back_layers(s.draft);
+      throw;
+    }
+    inner.give_back_layers(s.draft);
+  }
+  for (size_t i = 0; i < carried; ++i) {
+    if (states[i].wire) {
+      s.out(i, *states[i].wire);
+    } else if (s.wants(i)) {
+      s.draft.set_list(s.node.output(i), states[i].list);
+    }
+  }
+  for (size_t i = 0; i < scanned; ++i) {
+    if (!s.wants(carried + i)) continue;
+    if (pieces[i].empty() || is_sequence(graph, s.node.output(carried + i)))
+      s.refuse("it collects no pieces, and Concat of the IR must have an input");
+    for (Wire& piece : pieces[i]) piece = s.unsqueeze(piece, {0});
+    s.out(carried + i, pieces[i].size() == 1 ? pieces[i][0] : s.concat(pieces[i], 0));
+  }
+}
+
 void loop(Step& s) {
+  if (const auto body = s.node.attribute("body"); body && has_sequences(s, body->graph())) return unroll(s, body->graph());
   Ports ports;
   const size_t carried = s.inputs() > 2 ? s.inputs() - 2 : 0;
   if (!s.has(0)) {

@@ -67,7 +67,9 @@ void write_node(Draft& draft, const sdk::NodeView& node) {
   const Writer* writer = find_writer(node.domain(), node.op_type());
   if (!writer) throw Refusal{missing_reason(node.domain(), node.op_type())};
   const std::span<const Writer> sequences = sequence_writers();
-  check_types(draft, node, node.op_type() == "Identity" || (writer >= sequences.data() && writer < sequences.data() + sequences.size()));
+  check_types(
+      draft, node,
+      node.op_type() == "Identity" || node.op_type() == "Loop" || (writer >= sequences.data() && writer < sequences.data() + sequences.size()));
   if (draft.options().static_shapes)
     for (size_t i = 0; i < node.get().output_count; ++i)
       if (node.get().outputs[i] != LATHE_NONE && !node.output_value(i).has_static_shape())

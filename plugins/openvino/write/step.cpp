@@ -140,8 +140,18 @@ void Draft::set(uint32_t index, const Wire& given) {
     wire.dimensions = known;
     if (model.layers[wire.source.layer].type != "Const" && model.layers[wire.source.layer].type != "Parameter") port.dimensions = known;
   }
-  port.names.push_back(std::string(value.name()));
+  if (!unnamed_) port.names.push_back(std::string(value.name()));
   wires_[index] = wire;
+}
+
+void Draft::borrow_layers(Draft& outer) {
+  std::swap(model, outer.model);
+  std::swap(names_, outer.names_);
+  unnamed_ = true;
+}
+void Draft::give_back_layers(Draft& outer) {
+  std::swap(model, outer.model);
+  std::swap(names_, outer.names_);
 }
 
 std::vector<Wire> Draft::add(const std::string& name, const Form& form, const std::vector<Wire>& inputs, Attributes attributes,
@@ -257,6 +267,14 @@ std::optional<sdk::TensorView> Step::constant(size_t i) const {
 
 std::optional<std::vector<int64_t>> Step::known_integers(size_t i) const {
   const auto tensor = constant(i);
+  if (!tensor && has(i) && draft.known(node.input(i))) {
+    // What became a constant while the model was made: the length of a sequence, the number of a turn.
+    const Layer& layer = draft.model.layers[draft.value(node.input(i)).source.layer];
+    if (layer.type != "Const" || layer.outputs[0].type != LATHE_INT64) return std::nullopt;
+    std::vector<int64_t> made(layer.size / 8);
+    if (!made.empty()) std::memcpy(made.data(), layer.data, layer.size);
+    return made;
+  }
   if (!tensor) return std::nullopt;
   std::vector<int64_t> numbers(static_cast<size_t>(tensor->size()));
   if (tensor->type() == LATHE_INT64) {

@@ -103,6 +103,9 @@ class Draft {
   std::optional<Wire> reshaped_constant(const Wire& wire, std::vector<int64_t> shape);
   // The name, or one like it that no layer has yet.
   std::string unique(const std::string& name);
+  // A body that is unrolled is written among the layers of the draft around it, without names of its tensors, until they are given back.
+  void borrow_layers(Draft& outer);
+  void give_back_layers(Draft& outer);
   // The node that yields a value, unless it is an input or a constant.
   std::optional<sdk::NodeView> producer(uint32_t value) const;
 
@@ -113,6 +116,7 @@ class Draft {
   WriteOptions options_;
   const Draft* outer_ = nullptr;
   int depth_ = 0;
+  bool unnamed_ = false;
   std::unordered_map<uint32_t, uint32_t> captured_;  // value here -> value in the graph around it
   std::unordered_map<uint32_t, Wire> wires_, exact_;
   std::unordered_map<uint32_t, List> lists_;
