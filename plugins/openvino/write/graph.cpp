@@ -45,7 +45,8 @@ void check_types(const Draft& draft, const sdk::NodeView& node, bool lists) {
   const auto check = [&](uint32_t value) {
     if (value == LATHE_NONE) return;
     const sdk::ValueView v = graph.value(value);
-    if (lists && v.kind() != LATHE_KIND_TENSOR && !leaves(graph, value)) return;
+    // A body may yield one: a loop that is unrolled takes it, and others refuse it.
+    if (lists && v.kind() != LATHE_KIND_TENSOR && (draft.depth() > 0 || !leaves(graph, value))) return;
     if (v.kind() != LATHE_KIND_TENSOR) throw Refusal{"the IR has no sequences and no optionals, and '" + std::string(v.name()) + "' is one"};
     if (!find_type(v.type())) {
       const char* what =

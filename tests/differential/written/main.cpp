@@ -1,5 +1,5 @@
-// differential_written TARGET [--count N] [--seed S] [--only Operator,...] [--jobs N] [--refusals]: random models written for a target whose files are read back
-// (or run) here, against the reference on the model itself. What the target refuses is counted, and listed with --refusals.
+// differential_written TARGET [--count N] [--seed S] [--only Operator,...] [--jobs N] [--refusals]: random models written for a target whose files
+// are read back (or run) here, against the reference on the model itself. What the target refuses is counted, and listed with --refusals.
 //
 // Seeds S..S+N-1 each name one model, the same as the program `differential` draws; a model that is alone is printed. Exit code: 0 no difference, 1
 // differences, 2 usage.
