@@ -2,11 +2,15 @@
 #include "core/job/claims.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "core/base/diagnostic.hpp"
 #include "core/ops/operator.hpp"
+#include "core/passes/eliminate_dead_code.hpp"
+#include "core/passes/fold_batch_norm.hpp"
 
 namespace lathe {
 namespace {
@@ -137,6 +141,26 @@ void require_part_for_chips(const Graph& graph, std::span<const ResolvedTarget> 
   }
 }
 
+// A chip that computes the smaller part of a model is seldom what somebody bought it for.
+std::optional<Diagnostic> heavy_host(const Graph& graph, const Claims& claims, size_t chip, const std::string& name) {
+  double taken = 0, all = 0;
+  for (const Region& region : claims.partition.regions)
+    for (const Node& node : region.graph.nodes) {
+      const double work = work_of(region.graph, node);
+      all += work, taken += region.target == chip ? work : 0;
+    }
+  if (taken >= 0.75 * all) return std::nullopt;
+  Diagnostic d;
+  d.severity = Severity::warning;
+  d.text = std::to_string(std::lround(100 * (1 - taken / all))) + " % of the model's work falls to the host, and " + name + " computes the rest";
+  const bool quantised = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+    return node.op_type == "QuantizeLinear" || node.op_type == "DynamicQuantizeLinear" || node.op_type == "ConvInteger";
+  });
+  d.hint = quantised ? "the model is quantised already, and the device's compiler quantises by itself: give it the model in floating point"
+                     : "the nodes that stopped it are named below; 'lathe check' prints them all with what they cost";
+  return d;
+}
+
 // What is told of a job in which a chip took a part.
 std::vector<Diagnostic> notes_of(const Graph& graph, std::span<const ResolvedTarget> targets, const Claims& claims, const std::string& head_cut) {
   std::vector<Diagnostic> notes;
@@ -160,6 +184,7 @@ std::vector<Diagnostic> notes_of(const Graph& graph, std::span<const ResolvedTar
     if (!targets[t].manifest->has_trait("rest-on-host")) continue;
     const std::vector<Diagnostic> reasons = reasons_of(graph, claims.partition, t, Severity::note);
     if (reasons.empty()) continue;
+    if (std::optional<Diagnostic> warning = heavy_host(graph, claims, t, targets[t].spelled())) notes.push_back(std::move(*warning));
     std::string text = "what " + targets[t].spelled() + " does not take runs on the host: ";
     for (size_t i = 0; i < reasons.size() && i < 8; ++i) text += (i ? "; " : "") + reasons[i].text;
     if (reasons.size() > 8) text += "; and more";
@@ -171,9 +196,16 @@ std::vector<Diagnostic> notes_of(const Graph& graph, std::span<const ResolvedTar
 }  // namespace
 
 bool prepare_head(Graph& graph, std::span<const ResolvedTarget> targets, const std::string& head_cut) {
-  if (head_cut != "auto" || !any_cuts_heads(targets) || !separate_anchor_boxes(graph)) return false;
-  infer_types(graph);
-  return true;
+  if (head_cut != "auto" || !any_cuts_heads(targets)) return false;
+  bool changed = convolve_channel_products(graph);
+  if (changed) {
+    infer_types(graph);
+    fold_batch_norm(graph);  // the scale and shift of a comparison with texts
+    eliminate_dead_code(graph);
+  }
+  changed |= separate_boxes(graph);
+  if (changed) infer_types(graph);
+  return changed;
 }
 
 Claims claim_nodes(const Graph& graph, std::span<const ResolvedTarget> targets, std::span<const CandidateTarget> candidates,

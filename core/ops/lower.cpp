@@ -322,7 +322,7 @@ class Lowerer {
       compact(*body);
     }
     if (!graph_.nodes[n].domain.empty()) return check_types(n);
-    for (const std::span<const Rule> table : {lower::expansions(), std::span<const Rule>(rules)})
+    for (const std::span<const Rule> table : {lower::attention_expansions(), lower::expansions(), std::span<const Rule>(rules)})
       for (const Rule& rule : table)
         if (rule.op_type == graph_.nodes[n].op_type && opset_ < rule.below) rule.lift(Place{graph_, n, opset_});
     drop_later_attributes(graph_.nodes[n]);

@@ -12,5 +12,6 @@ namespace lathe::lower {
 
 // Operators written out in older ones, in canonical form (lower_expand.cpp).
 std::span<const lift::Rule> expansions();
+std::span<const lift::Rule> attention_expansions();  // lower_attention.cpp
 
 }  // namespace lathe::lower

@@ -38,8 +38,10 @@ bool learned(const Graph& graph, const Node& node) {
   return !places && (constants || !product);
 }
 
-// Height and width of a value [N, C, H, W]; {0, 0} for others.
-std::pair<int64_t, int64_t> places_of(const Graph& graph, ValueId v) {
+using Places = std::pair<int64_t, int64_t>;  // height and width
+
+// Of a value [N, C, H, W]; {0, 0} for others.
+Places places_of(const Graph& graph, ValueId v) {
   const ValueType& type = graph.value(v).type;
   if (!type.static_shape() || type.shape->size() != 4) return {0, 0};
   return {(*type.shape)[2].value, (*type.shape)[3].value};
@@ -87,38 +89,178 @@ HeadCut no_cut(std::string reason) {
   return cut;
 }
 
-}  // namespace
+// What the search goes by, per node: the last learned nodes that it derives from with nothing learned between, and what happened on the way.
+struct Origins {
+  std::vector<std::set<NodeId>> last;
+  std::vector<bool> rearranged;  // joined, or given another shape or order of axes
+  std::vector<bool> gathered;    // pooled or resized: its places are no longer those of the convolutions
 
-HeadCut find_detection_head(const Graph& graph) {
-  const Uses uses(graph);
-  // Last learned nodes, and for every node which of them it depends on with nothing learned between.
+  Origins(const Graph& graph, const Uses& uses);
+
+  // The sizes of the maps that it derives from; empty when not all of `last` are convolutions with maps.
+  std::set<Places> scales(const Graph& graph, NodeId n) const;
+};
+
+Origins::Origins(const Graph& graph, const Uses& uses) : last(graph.nodes.size()), rearranged(last.size()), gathered(last.size()) {
   std::vector<bool> followed(graph.nodes.size());
   for (size_t n = graph.nodes.size(); n-- > 0;)
     for (const ValueId v : graph.nodes[n].outputs)
       if (v != none)
         for (const NodeId user : uses.users[v]) followed[n] = followed[n] || followed[user] || learned(graph, graph.nodes[user]);
-  std::vector<std::set<NodeId>> last_of(graph.nodes.size());
-  std::set<NodeId> joined;
+  static const std::set<std::string_view> rearranging = {"Concat", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"};
+  static const std::set<std::string_view> gathering = {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "Resize"};
   for (NodeId n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
     if (learned(graph, node)) {
-      if (!followed[n]) last_of[n] = {n};
+      if (!followed[n]) last[n] = {n};
       continue;
     }
-    for (const ValueId v : node.inputs)
-      if (v != none && uses.producer[v] != none) last_of[n].insert(last_of[uses.producer[v]].begin(), last_of[uses.producer[v]].end());
-    if (!is(node, "Concat")) continue;
-    std::set<std::pair<int64_t, int64_t>> scales;
-    for (const NodeId last : last_of[n]) {
-      const auto places = places_of(graph, graph.nodes[last].outputs[0]);
-      if (graph.nodes[last].op_type == "Conv" && places.first > 0) scales.insert(places);
+    rearranged[n] = rearranging.contains(node.op_type);
+    gathered[n] = gathering.contains(node.op_type);
+    for (const ValueId v : node.inputs) {
+      if (v == none || uses.producer[v] == none) continue;
+      const NodeId before = uses.producer[v];
+      last[n].insert(last[before].begin(), last[before].end());
+      rearranged[n] = rearranged[n] || rearranged[before];
+      gathered[n] = gathered[n] || gathered[before];
     }
-    if (scales.size() >= 2) joined.insert(last_of[n].begin(), last_of[n].end());
   }
-  if (joined.empty()) return no_cut("no convolutions of several scales are joined at its end");
+}
+
+std::set<Places> Origins::scales(const Graph& graph, NodeId n) const {
+  std::set<Places> found;
+  for (const NodeId layer : last[n]) {
+    const Places places = places_of(graph, graph.nodes[layer].outputs[0]);
+    if (!is(graph.nodes[layer], "Conv") || places.first == 0) return {};
+    found.insert(places);
+  }
+  return found;
+}
+
+// The last layers whose results of several scales are joined.
+std::set<NodeId> joined_scales(const Graph& graph, const Origins& origins) {
+  std::set<NodeId> joined;
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    if (!is(graph.nodes[n], "Concat")) continue;
+    std::set<Places> scales;
+    for (const NodeId last : origins.last[n]) {
+      const Places places = places_of(graph, graph.nodes[last].outputs[0]);
+      if (is(graph.nodes[last], "Conv") && places.first > 0) scales.insert(places);
+    }
+    if (scales.size() >= 2) joined.insert(origins.last[n].begin(), origins.last[n].end());
+  }
+  return joined;
+}
+
+// The convolutions whose results leave the graph joined or in another form, each output from those of one scale. Maps that leave it as they are
+// (prototypes, features) are no part of a head.
+std::set<NodeId> rearranged_outputs(const Graph& graph, const Uses& uses, const Origins& origins) {
+  std::set<NodeId> layers;
+  for (const ValueId v : graph.outputs) {
+    const NodeId n = uses.producer[v];
+    if (n == none || !origins.rearranged[n] || origins.gathered[n] || origins.scales(graph, n).size() != 1) continue;
+    layers.insert(origins.last[n].begin(), origins.last[n].end());
+  }
+  return layers;
+}
+
+// A number for each place of a map, such as the places themselves or the sizes of anchors: what boxes are decoded with.
+bool is_grid(const Tensor* tensor, const Places& places) {
+  if (!tensor || tensor->size() < places.first * places.second) return false;
+  const std::vector<int64_t>& d = tensor->dimensions;
+  const auto has = [&](int64_t extent) { return std::find(d.begin(), d.end(), extent) != d.end(); };
+  return std::any_of(d.begin(), d.end(), [&](int64_t extent) { return extent % (places.first * places.second) == 0; }) ||
+         (has(places.first) && has(places.second));
+}
+
+// A head of one scale has no join to be known by; that its boxes are decoded in the graph, or chosen from, is.
+std::set<NodeId> decoded_scale(const Graph& graph, const Uses& uses, const Origins& origins) {
+  std::set<NodeId> layers;
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    const std::set<Places> scales = origins.scales(graph, n);
+    if (learned(graph, node) || origins.gathered[n] || scales.size() != 1 || scales.begin()->first * scales.begin()->second < 4) continue;
+    const bool arithmetic = is(node, "Add") || is(node, "Sub") || is(node, "Mul") || is(node, "Div");
+    const bool decodes = arithmetic && origins.rearranged[n] &&
+                         std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return is_grid(graph.constant(v), *scales.begin()); });
+    if (decodes || is(node, "TopK") || is(node, "NonMaxSuppression")) layers.insert(origins.last[n].begin(), origins.last[n].end());
+  }
+  if (layers.empty()) return layers;
+  const Places places = places_of(graph, graph.nodes[*layers.begin()].outputs[0]);
+  // What is joined with the boxes, and scores that leave on their own.
+  for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+    if (!is(graph.nodes[n], "Concat")) continue;
+    const std::set<NodeId>& last = origins.last[n];
+    if (std::any_of(layers.begin(), layers.end(), [&](NodeId layer) { return last.contains(layer); })) layers.insert(last.begin(), last.end());
+  }
+  for (const NodeId n : rearranged_outputs(graph, uses, origins))
+    if (places_of(graph, graph.nodes[n].outputs[0]) == places) layers.insert(n);
+  return layers;
+}
+
+// The convolution whose map `v` holds, in whatever shape; none.
+NodeId map_of(const Graph& graph, const Uses& uses, ValueId v) {
+  static const std::set<std::string_view> turning = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"};
+  while (v != none && uses.producer[v] != none) {
+    const Node& node = graph.nodes[uses.producer[v]];
+    if (is(node, "Conv")) return places_of(graph, node.outputs[0]).first > 0 ? uses.producer[v] : none;
+    if (!turning.contains(node.op_type)) return none;
+    v = node.input(0);
+  }
+  return none;
+}
+
+// Transformers that decode (Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", 2023) join the maps of all scales into rows, choose
+// rows by TopK and sample the maps where those look: chips neither choose nor sample. The convolutions before the rows; empty: this is none.
+std::set<NodeId> before_selection(const Graph& graph, const Uses& uses) {
+  for (const Node& node : graph.nodes) {
+    if (!is(node, "Concat")) continue;
+    std::set<NodeId> layers;
+    std::set<Places> scales;
+    for (const ValueId v : node.inputs) {
+      const NodeId layer = map_of(graph, uses, v);
+      if (layer == none) break;
+      layers.insert(layer);
+      scales.insert(places_of(graph, graph.nodes[layer].outputs[0]));
+    }
+    const ValueType& rows = graph.value(node.outputs[0]).type;
+    if (layers.size() != node.inputs.size() || scales.size() < 2 || !rows.shape || rows.shape->size() != 3) continue;
+    std::vector<ValueId> maps;
+    for (const NodeId layer : layers) maps.push_back(graph.nodes[layer].outputs[0]);
+    const std::vector<bool> behind = nodes_behind(graph, uses, maps);
+    bool selects = false, multiplies = false, convolves = false;
+    for (NodeId n = 0; n < graph.nodes.size(); ++n) {
+      if (!behind[n]) continue;
+      const Node& later = graph.nodes[n];
+      selects = selects || is(later, "TopK");
+      const bool weighed = learned(graph, later), convolution = is(later, "Conv") || is(later, "ConvTranspose");
+      multiplies = multiplies || (weighed && !convolution);
+      convolves = convolves || (weighed && convolution);
+    }
+    if (selects && multiplies && !convolves) return layers;
+  }
+  return {};
+}
+
+}  // namespace
+
+HeadCut find_detection_head(const Graph& graph) {
+  const Uses uses(graph);
+  const Origins origins(graph, uses);
+  const std::set<NodeId> before_decoder = before_selection(graph, uses);
+  std::set<NodeId> layers = before_decoder;
+  if (layers.empty()) layers = joined_scales(graph, origins);
+  if (layers.empty()) {
+    const std::set<NodeId> apart = rearranged_outputs(graph, uses, origins);
+    std::set<Places> scales;
+    for (const NodeId n : apart) scales.insert(places_of(graph, graph.nodes[n].outputs[0]));
+    if (scales.size() >= 2) layers = apart;
+  }
+  if (layers.empty()) layers = decoded_scale(graph, uses, origins);
+  if (layers.empty()) return no_cut("nothing behind its last layers joins scales or decodes boxes");
 
   HeadCut cut;
-  for (const NodeId n : joined) {
+  for (const NodeId n : layers) {
     const Node& node = graph.nodes[n];
     if (!is(node, "Conv") || places_of(graph, node.outputs[0]).first == 0)
       return no_cut("its last layers are no convolutions alone: '" + node.name + "' (" + node.op_type + ")");
@@ -126,7 +268,7 @@ HeadCut find_detection_head(const Graph& graph) {
   }
   cut.tail = nodes_behind(graph, uses, cut.tensors);
   for (NodeId n = 0; n < graph.nodes.size(); ++n) {
-    if (!cut.tail[n]) continue;
+    if (!cut.tail[n] || !before_decoder.empty()) continue;
     if (is(graph.nodes[n], "Resize")) return no_cut("the results of its scales are brought to one size ('" + graph.nodes[n].name + "')");
     if (learned(graph, graph.nodes[n])) return no_cut("its joined results are used by a layer ('" + graph.nodes[n].name + "')");
   }
@@ -176,90 +318,6 @@ HeadCut cut_head_at(const Graph& graph, const std::vector<std::string>& names) {
   take_in_constants(graph, uses, cut.tail);
   std::erase_if(cut.tensors, [&](ValueId v) { return cut.tail[uses.producer[v]]; });  // one that lies behind another
   return cut;
-}
-
-namespace {
-
-// The rows of a tensor along its first axis, in another order.
-Tensor rows_of(const Tensor& tensor, const std::vector<int64_t>& rows) {
-  std::vector<int64_t> dimensions = tensor.dimensions;
-  const size_t row = tensor.bytes.size / static_cast<size_t>(std::max<int64_t>(dimensions[0], 1));
-  dimensions[0] = static_cast<int64_t>(rows.size());
-  Tensor result = Tensor::allocate(tensor.type, dimensions);
-  std::byte* to = const_cast<std::byte*>(result.bytes.data);
-  for (const int64_t r : rows) to = std::copy_n(tensor.bytes.data + static_cast<size_t>(r) * row, row, to);
-  return result;
-}
-
-// [1, A V, h, w] -> [1, A, V, h, w] by the convolution's only user; {0, 0}: it is no such head.
-std::pair<int64_t, int64_t> anchors_of(const Graph& graph, const Uses& uses, const Node& convolution) {
-  const ValueId out = convolution.outputs[0];
-  if (uses.users[out].size() != 1 || uses.output[out]) return {0, 0};
-  const Node& user = graph.nodes[uses.users[out][0]];
-  if (!is(user, "Reshape") || user.outputs.empty() || user.outputs[0] == none) return {0, 0};
-  const ValueType &from = graph.value(out).type, &to = graph.value(user.outputs[0]).type;
-  if (!from.static_shape() || !to.static_shape() || from.shape->size() != 4 || to.shape->size() != 5) return {0, 0};
-  const std::vector<int64_t> f = from.dimensions(), t = to.dimensions();
-  if (t[0] != f[0] || t[1] < 1 || t[2] < 6 || t[1] * t[2] != f[1] || t[3] != f[2] || t[4] != f[3]) return {0, 0};
-  return {t[1], t[2]};
-}
-
-}  // namespace
-
-bool separate_anchor_boxes(Graph& graph) {
-  const HeadCut head = find_detection_head(graph);
-  std::set<std::pair<int64_t, int64_t>> scales;
-  for (const ValueId v : head.tensors) scales.insert(places_of(graph, v));
-  if (head.tensors.empty() || scales.size() != head.tensors.size()) return false;  // several a scale: boxes have their own
-  const Uses uses(graph);
-  std::vector<NodeId> convolutions;
-  for (const ValueId v : head.tensors) {
-    const NodeId n = uses.producer[v];
-    const Node& node = graph.nodes[n];
-    if (anchors_of(graph, uses, node).first == 0 || node.integer("group", 1) != 1 || !graph.constant(node.input(1)) ||
-        (node.input(2) != none && !graph.constant(node.input(2))))
-      return false;
-    convolutions.push_back(n);
-  }
-  for (const NodeId n : convolutions) {
-    const Node convolution = graph.nodes[n];  // copies: adding nodes and values moves them
-    const auto [anchors, width] = anchors_of(graph, uses, convolution);
-    const ValueId out = convolution.outputs[0];
-    const NodeId reshape = uses.users[out][0];
-    const ValueId cells = graph.nodes[reshape].outputs[0];
-    const std::vector<int64_t> map = graph.value(out).type.dimensions();
-    const Tensor weights = *graph.constant(convolution.input(1));
-    std::vector<ValueId> parts;
-    for (const auto& [what, first, end] : {std::tuple{"boxes", int64_t(0), int64_t(4)}, std::tuple{"scores", int64_t(4), width}}) {
-      std::vector<int64_t> rows;
-      for (int64_t a = 0; a < anchors; ++a)
-        for (int64_t v = first; v < end; ++v) rows.push_back(a * width + v);
-      const std::string suffix = std::string(".") + what;
-      std::vector<ValueId> inputs = {convolution.input(0),
-                                     graph.add_constant(graph.value(convolution.input(1)).name + suffix, rows_of(weights, rows))};
-      if (convolution.input(2) != none) {
-        const Tensor bias = *graph.constant(convolution.input(2));
-        inputs.push_back(graph.add_constant(graph.value(convolution.input(2)).name + suffix, rows_of(bias, rows)));
-      }
-      ValueType type = graph.value(out).type;
-      (*type.shape)[1] = static_cast<int64_t>(rows.size());
-      const ValueId part = graph.add_value(graph.value(out).name + suffix, type);
-      graph.add_node("Conv", inputs, {part}, graph.fresh_node_name(convolution.name + suffix)).attributes = convolution.attributes;
-      const std::vector<int64_t> shape = {map[0], anchors, end - first, map[2], map[3]};
-      const ValueId table =
-          graph.add_constant(graph.value(out).name + suffix + ".shape", Tensor::of<int64_t>(DataType::int64, {int64_t(shape.size())}, shape));
-      const ValueId piece = graph.add_value(graph.value(cells).name + suffix, {ValueKind::tensor, type.element, Shape(shape.begin(), shape.end())});
-      graph.add_node("Reshape", {part, table}, {piece}, graph.fresh_node_name(graph.nodes[reshape].name + suffix));
-      parts.push_back(piece);
-    }
-    graph.nodes[reshape].op_type.clear();
-    graph.nodes[n].op_type.clear();
-    graph.nodes[reshape].outputs.clear();
-    graph.nodes[n].outputs.clear();
-    graph.add_node("Concat", parts, {cells}, graph.fresh_node_name(graph.nodes[reshape].name + ".join")).attributes["axis"].value = int64_t(2);
-  }
-  compact(graph);
-  return true;
 }
 
 }  // namespace lathe

@@ -1,9 +1,11 @@
 // Where a detector's network ends and the decoding of its boxes begins: for chips that compute the convolutions and leave the rest to a processor.
 //
-// A detection head is found by its structure, not by names: the last convolutions, at two or more scales, whose outputs are joined by Concat with
-// nothing learned behind them. That holds for YOLO in all its forms (distribution focal loss, anchors, end-to-end selection, masks, keypoints,
-// angles), YOLOX and SSD, whether they come from a checkpoint or from an exported file. Everything behind these convolutions, sigmoids included, is
-// the tail.
+// A detection head is found by its structure, not by names. Its last convolutions are those behind which nothing is learned, and
+// - whose results of several scales are joined by Concat (YOLO in all its forms, YOLOX, SSD, from checkpoints or exported files), or
+// - whose results of several scales leave the graph one by one, joined within their scale or in another order of axes, or
+// - of one scale, whose results are decoded with a number for each place, or chosen from by TopK or NonMaxSuppression.
+// Everything behind them, sigmoids included, is the tail. Where a transformer decodes (RT-DETR), the tail begins before the scales become rows, and
+// has the decoder's learned layers too: it chooses and samples, which chips do not.
 #pragma once
 #include <string>
 #include <vector>
@@ -25,9 +27,12 @@ HeadCut find_detection_head(const Graph& graph);
 // stands behind these tensors.
 HeadCut cut_head_at(const Graph& graph, const std::vector<std::string>& names);
 
-// Anchor-based heads have one last convolution a scale, whose channels are, for each anchor, a box, an objectness and the classes' scores (and mask
-// coefficients). Each becomes two, one for the boxes and one for the rest, so that no tensor mixes them: they differ in range, and a quantised tensor
-// has one. The numbers stay the same. True: something was changed.
-bool separate_anchor_boxes(Graph& graph);
+// A scale may have one last convolution alone, whose channels are, for each anchor, a box, an objectness and the classes' scores (and coefficients of
+// masks); or scores and boxes (NanoDet). It becomes one for each kind, so that no tensor mixes them: they differ in range, and a quantised tensor has
+// one. What the channels are is read from how the tail shapes and parts them. The numbers stay the same. True: something was changed.
+bool separate_boxes(Graph& graph);
+
+// Products of a map's channels with constants (MatMul, Einsum), as heads that compare with texts have, become 1x1 convolutions. True: one did.
+bool convolve_channel_products(Graph& graph);
 
 }  // namespace lathe

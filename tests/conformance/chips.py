@@ -6,6 +6,7 @@ The stand-in plugins/chip.cpp plays the chip: it takes everything but what its o
 import json
 import os
 import pathlib
+import shutil
 import sys
 import unittest
 
@@ -179,6 +180,43 @@ class Chips(ProgramTest):
         self.assertEqual(settings["level"], "2")
         machine = (package / document["stages"][1]["artifact"]).read_bytes()[18:20]
         self.assertEqual(machine, b"\xb7\x00")  # EM_AARCH64
+        if shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64"):  # the board's stage ran, on what the reference computed for the chip
+            self.assertIn("the stages for the host agree with the model", document["verification"]["reason"])
+
+    def test_what_nobody_uses_stops_no_chip(self):
+        old = model(
+            [
+                node("Conv", ["x", "w"], ["c"], "conv"),
+                node("Dropout", ["c"], ["d", "mask"], "drop"),
+                node("Conv", ["d", "v"], ["y"], "last"),
+            ],
+            [value_info("x", (1, 3, 8, 8))],
+            [value_info("y", (1, 4, 4, 4))],
+            [weights("w", 4, 3, 3, 3), weights("v", 4, 4, 3, 3)],
+            opset=9,
+        )
+        document = self.compile(self.write("old.onnx", old), "--option", "refuse=Dropout")
+        self.assertEqual(len(document["stages"]), 1)
+
+    def test_a_heavy_part_on_the_host_is_a_warning(self):
+        document = self.compile(self.chain, "--option", "refuse=Transpose,Erf")
+        self.assertNotIn("of the model's work falls to the host", self.said(document))
+        heavy = model(
+            [
+                node("Conv", ["x", "w"], ["c"], "conv"),
+                node("Erf", ["c"], ["e"], "curve"),
+                node("Conv", ["e", "v"], ["f"], "second"),
+                node("Erf", ["f"], ["g"], "again"),
+                node("Conv", ["g", "v"], ["y"], "third"),
+            ],
+            [value_info("x", (1, 3, 16, 16))],
+            [value_info("y", (1, 4, 10, 10))],
+            [weights("w", 4, 3, 3, 3), weights("v", 4, 4, 3, 3)],
+        )
+        document = self.compile(self.write("heavy.onnx", heavy), "--option", "refuse=Erf")
+        warnings = [d for d in document["diagnostics"] if d["severity"] == "warning" and "of the model's work falls to the host" in d["text"]]
+        self.assertEqual(len(warnings), 1, document["diagnostics"])
+        self.assertIn("chip:ONE computes the rest", warnings[0]["text"])
 
 
 if __name__ == "__main__":

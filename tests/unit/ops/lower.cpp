@@ -159,3 +159,22 @@ TEST_CASE("bodies are lowered too") {
   for (const Graph* body : subgraphs(graph.nodes[0]))
     for (const Node& node : body->nodes) CHECK(node.op_type != "Swish");
 }
+
+TEST_CASE("attention and rotary embeddings are products, softmax and slices before opset 23") {
+  const auto gone = [](const std::string& text) {
+    for (const int64_t opset : {11, 13, 17, 21}) {
+      const std::string operators = lowered(text, opset);
+      CHECK(operators.find("Attention") == std::string::npos);
+      CHECK(operators.find("RotaryEmbedding") == std::string::npos);
+    }
+  };
+  gone("g (float[1,4,3,8] q, float[1,2,5,8] k, float[1,2,5,6] v, float[3,5] m) => (y) { y = Attention<is_causal = 1>(q, k, v, m) }");
+  gone(
+      "g (float[2,3,8] q, float[2,5,8] k, float[2,5,4] v, float[2,2,1,4] pk, float[2,2,1,2] pv) => (y, a, b) "
+      "{ y, a, b = Attention<q_num_heads = 2, kv_num_heads = 2, scale = 0.3, softcap = 2.0>(q, k, v, , pk, pv) }");
+  gone("g (float[1,1,2,4] q, float[1,1,3,4] k, float[1,1,3,4] v) => (y) <bool[2,3] m = {1, 0, 1, 0, 0, 0}> { y = Attention(q, k, v, m) }");
+  gone("g (float[1,2,3,8] x, float[1,3,4] c, float[1,3,4] s) => (y) { y = RotaryEmbedding(x, c, s) }");
+  gone(
+      "g (float[2,3,16] x, float[7,2] c, float[7,2] s) => (y) <int64[2,3] at = {0, 1, 2, 6, 5, 4}> "
+      "{ y = RotaryEmbedding<num_heads = 2, rotary_embedding_dim = 4, interleaved = 1>(x, c, s, at) }");
+}
