@@ -37,6 +37,16 @@ void lower_gather(Lowering& l, const Work& w) {
   l.define(w.out(), l.cast(y, type), to);
 }
 
+// Places along a single axis: GATHER has batch dimensions.
+void gather_in_batches(Lowering& l, const Work& w, int64_t batched) {
+  const int32_t at = indices_of(l, w.in(1), l.extents(w.in(0))[static_cast<size_t>(batched)]);
+  Extents places = l.extents(w.in(1));
+  places.pop_back();
+  const int32_t y = l.make("GATHER", {l.plain(w.in(0)), l.reshape(at, places)}, l.type(w.in(0)), l.extents(w.out()),
+                           {{"axis", static_cast<double>(batched), {}}, {"batch_dims", static_cast<double>(batched), {}}});
+  l.define(w.out(), y, identity(l.rank(w.out())));
+}
+
 // GATHER_ND has no batch dimensions: rows of all batches are gathered by places that count from the first batch on.
 void gather_nd_in_batches(Lowering& l, const Work& w) {
   const auto batched = static_cast<size_t>(w.node.integer("batch_dims", 0));
@@ -44,6 +54,7 @@ void gather_nd_in_batches(Lowering& l, const Work& w) {
   for (const Extents& e : {data, at})
     for (const int64_t d : e)
       if (d < 0) l.refuse("its shape is open, and places in batches are counted before");
+  if (at.back() == 1) return gather_in_batches(l, w, static_cast<int64_t>(batched));
   const auto depth = static_cast<size_t>(at.back());
   const auto product = [](const Extents& e, size_t begin, size_t end) {
     int64_t n = 1;

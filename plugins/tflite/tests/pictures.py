@@ -3,7 +3,7 @@
 
     pictures.py --lathe PROGRAM --shared FOLDER [--count N]
 
-The two round differently at ties, which moves single boxes of low score; so of the detections above 0.25 four in five must have a like of the same class with an overlap of
+The two round differently at ties, which moves single boxes of low score; so of the detections above 0.25 nine in ten must have a like (97 in 100 of 16 pictures have) of the same class with an overlap of
 at least 0.9 and a score within 0.05. bench/accuracy.py has the mean average precision beside ONNX Runtime's.
 """
 import argparse
@@ -33,7 +33,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--lathe', required=True)
     parser.add_argument('--shared', required=True)
-    parser.add_argument('--count', type=int, default=4)
+    parser.add_argument('--count', type=int, default=8)
     given = parser.parse_args()
     model, folder = os.path.join(given.shared, 'models/onnx/yolov8n_int8_qdq.onnx'), os.path.join(given.shared, 'images/coco/images')
     if not runtime.library() or not os.path.exists(model) or not os.path.isdir(folder):
@@ -54,7 +54,7 @@ def main():
             total += 1
             alike += any(like(a, b) for b in others)
     print('%d of %d detections in %d pictures have a like' % (alike, total, len(pictures)))
-    return 0 if total >= 2 * len(pictures) and alike >= 0.8 * total else 1
+    return 0 if total >= 2 * len(pictures) and alike >= 0.9 * total else 1
 
 
 if __name__ == '__main__':
