@@ -52,17 +52,6 @@ std::string obstacle(const sdk::GraphView& graph) {
   return {};
 }
 
-// Its part has to begin at the model's picture, for no other tensor can be calibrated by pictures: it ends before whatever the host computes.
-void end_behind_refused(const sdk::GraphView& graph, std::vector<std::string>& reasons) {
-  for (const sdk::NodeView node : graph.nodes())
-    for (const uint32_t value : node.inputs()) {
-      if (value == LATHE_NONE || graph.value(value).is_constant() || !reasons[node.index()].empty()) continue;
-      const uint32_t from = graph.value(value).producer();
-      if (from == LATHE_NONE || reasons[from].empty()) continue;
-      reasons[node.index()] = "it comes behind what the host computes, and axcompile's part has to begin at the model's picture";
-    }
-}
-
 // "axelera-devkit 1.6.0" among what check.py printed.
 std::string devkit_version(const sdk::ToolOutcome& checked) {
   constexpr std::string_view begin = "axelera-devkit ";
@@ -202,7 +191,7 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   std::vector<std::string> reasons = sdk::objections(rules(), graph);
   if (const std::string whole = obstacle(graph); !whole.empty()) reasons.assign(graph.node_count(), whole);
-  end_behind_refused(graph, reasons);
+  sdk::begin_at_inputs(graph, reasons, "axcompile's part has to begin at the model's picture, for pictures are what it calibrates with");
   for (const sdk::NodeView node : graph.nodes()) {
     if (reasons[node.index()].empty())
       verdicts.take(node);

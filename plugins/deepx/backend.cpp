@@ -45,17 +45,6 @@ std::string obstacle(const sdk::GraphView& graph) {
          (names.empty() ? std::string() : ": " + joined(names));
 }
 
-// Its part has to begin at the model's picture, for no other tensor can be calibrated by pictures: it ends before whatever the host computes.
-void end_behind_refused(const sdk::GraphView& graph, std::vector<std::string>& reasons) {
-  for (const sdk::NodeView node : graph.nodes())
-    for (const uint32_t value : node.inputs()) {
-      if (value == LATHE_NONE || graph.value(value).is_constant() || !reasons[node.index()].empty()) continue;
-      const uint32_t from = graph.value(value).producer();
-      if (from == LATHE_NONE || reasons[from].empty()) continue;
-      reasons[node.index()] = "it comes behind what the host computes, and DX-COM's part has to begin at the model's picture";
-    }
-}
-
 }  // namespace
 
 sdk::BackendInfo Backend::info() {
@@ -129,7 +118,8 @@ void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
   std::vector<std::string> reasons = sdk::objections(rules(), graph);
   const std::string whole = obstacle(graph);
   if (!whole.empty()) reasons.assign(graph.node_count(), whole);
-  if (!choices_.processor_parts) end_behind_refused(graph, reasons);
+  if (!choices_.processor_parts)
+    sdk::begin_at_inputs(graph, reasons, "DX-COM's part has to begin at the model's picture, for pictures are what it calibrates with");
   std::vector<std::string> slow, outside;
   for (const sdk::NodeView node : graph.nodes()) {
     const std::string& reason = reasons[node.index()];

@@ -73,4 +73,14 @@ std::vector<std::string> objections(const OperatorRules& rules, const GraphView&
   return all;
 }
 
+void begin_at_inputs(const GraphView& graph, std::vector<std::string>& reasons, const std::string& because) {
+  // Nodes come behind those they read from.
+  for (const NodeView node : graph.nodes())
+    for (const uint32_t value : node.inputs()) {
+      if (value == LATHE_NONE || graph.value(value).is_constant() || !reasons[node.index()].empty()) continue;
+      const uint32_t from = graph.value(value).producer();
+      if (from != LATHE_NONE && !reasons[from].empty()) reasons[node.index()] = "it comes behind what the host computes: " + because;
+    }
+}
+
 }  // namespace lathe::sdk

@@ -54,4 +54,8 @@ std::string objection(const OperatorRules& rules, const GraphView& graph, const 
 // connected part.
 std::vector<std::string> objections(const OperatorRules& rules, const GraphView& graph);
 
+// For tools whose part has to begin at the model's own inputs, since nothing else can be calibrated: refuses what depends on anything refused.
+// `because` is a sentence without full stop: why the part must begin there.
+void begin_at_inputs(const GraphView& graph, std::vector<std::string>& reasons, const std::string& because);
+
 }  // namespace lathe::sdk
