@@ -62,7 +62,7 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& list) {
   }
   if (pictures.empty() && arrays.empty())
     bad(folder.string(), "this folder holds no calibration data: neither pictures nor .npy files are in it or below it",
-        "pictures are known by their extensions: .jpg, .png, .bmp, .webp, .tif, ...");
+        "pictures are known by their extensions: .jpg, .png, .bmp, .webp, .tif, ...; links to folders are not followed");
   const std::vector<fs::path>& chosen = pictures.empty() ? arrays : pictures;
   list.insert(list.end(), chosen.begin(), chosen.end());
 }
@@ -70,13 +70,16 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& list) {
 // A file that a list or a description names.
 void add_named(const fs::path& path, const std::string& named_by, std::vector<fs::path>& list) {
   std::error_code error;
+  if (fs::is_directory(path, error)) bad(named_by, "it names '" + path.string() + "', and that is a folder", "a list names files, one a line");
   if (!fs::is_regular_file(path, error))
-    bad(named_by, "it names '" + path.string() + "', and there is no such file", "relative paths count from the folder of the file that names them");
+    bad(named_by, "it names '" + path.string() + "', and there is no such file or folder",
+        "relative paths count from the folder of the file that names them");
   list.push_back(path);
 }
 
 void add_list(const fs::path& file, std::vector<fs::path>& list) {
-  const std::string text = read_text_file(file.string());
+  std::string text = read_text_file(file.string());
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // the mark that Windows' editors begin a file with
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     std::string line = text.substr(at, end - at);
@@ -114,7 +117,12 @@ void add_description(const fs::path& file, std::vector<fs::path>& list) {
       for (const YAML::Node& entry : part)
         if (entry.IsScalar()) entries.push_back(entry.as<std::string>());
     if (entries.empty()) bad(file.string(), std::string("its key '") + key + "' names nothing", "it is a path or a list of paths");
-    for (const std::string& entry : entries) add_path(base / entry, file.string(), list);
+    for (const std::string& entry : entries) {
+      if (!fs::exists(base) && base != file.parent_path())
+        bad(file.string(), "its key 'path' leads to '" + base.string() + "', and there is no such folder",
+            "it counts from the folder of this file; Ultralytics also looks in its own folder of data sets: write the path as absolute");
+      add_path(base / entry, file.string(), list);
+    }
     return;
   }
   bad(file.string(), "this description names no data: it has neither 'train' nor 'val'", "add one, or give the folder of pictures itself");

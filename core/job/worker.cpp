@@ -510,6 +510,9 @@ class Compilation {
     const std::string path = request_.staging + "/" + stage.artifact;
     std::error_code error;
     if (!fs::copy_file(from, path, error)) fail_errno("copy", from, error.value());
+    if (!plugins_->find_inspector(path))
+      throw Error(Code::failed, "'" + from + "' is no file that a compiler for " + target.spelled() + " writes: no installed plugin knows its kind",
+                  "name the file that the target's compiler wrote");
     const ArtifactNames names = hold_artifact(inspect_file(*plugins_, path), from, target, region.graph);
     for (const auto& [tensor, own] : names.inputs) stage.inputs.push_back({tensor, own});
     for (const auto& [tensor, own] : names.outputs) stage.outputs.push_back({tensor, own});

@@ -7,6 +7,7 @@
 #include <lathe/calibration_files.hpp>
 #include <lathe/mapped_file.hpp>
 #include <lathe/models.hpp>
+#include <lathe/texts.hpp>
 
 #include "result.hpp"
 #include "rules.hpp"
@@ -15,13 +16,6 @@ namespace lathe::axelera {
 namespace {
 
 constexpr int64_t smallest_picture = 64;
-
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.flush();
-  if (!file) throw sdk::Failure(LATHE_FAILED, "the file '" + path + "' cannot be written");
-}
 
 std::vector<sdk::ValueView> inputs_of(const sdk::GraphView& graph) {
   std::vector<sdk::ValueView> all;
@@ -221,11 +215,11 @@ void Backend::prepare(const sdk::GraphView& graph, const std::string& folder, sd
   }
   sdk::write_model(host_, graph, "onnx", folder + "/model.onnx");
   sdk::write_calibration_pictures(data, folder + "/calibration");
-  write_text(folder + "/prep.py", transform_script(*preprocessing_));
-  write_text(folder + "/conf.json", config_json(config, sdk_ != "1.5"));
-  if (sdk_ == "auto") write_text(folder + "/conf_old.json", config_json(config, false));
-  write_text(folder + "/check.py", check_script(board_));
-  write_text(folder + "/pack.py", pack_script(config.single_file));
+  sdk::write_text_file(folder + "/prep.py", transform_script(*preprocessing_));
+  sdk::write_text_file(folder + "/conf.json", config_json(config, sdk_ != "1.5"));
+  if (sdk_ == "auto") sdk::write_text_file(folder + "/conf_old.json", config_json(config, false));
+  sdk::write_text_file(folder + "/check.py", check_script(board_));
+  sdk::write_text_file(folder + "/pack.py", pack_script(config.single_file));
   std::string shape;
   for (const int64_t d : input.shape()) shape += (shape.empty() ? "" : ",") + std::to_string(d);
   // Relative names throughout: an absolute output path is known to break what

@@ -1,3 +1,4 @@
+// Claiming, preparing, running, judging.
 #include "backend.hpp"
 
 #include <sys/stat.h>
@@ -11,24 +12,13 @@
 #include <lathe/calibration_files.hpp>
 #include <lathe/mapped_file.hpp>
 #include <lathe/models.hpp>
+#include <lathe/texts.hpp>
 #include <map>
 
 #include "rules.hpp"
 
 namespace lathe::hailo {
 namespace {
-
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text << std::flush;
-  if (!file) throw sdk::Failure(LATHE_FAILED, "'" + path + "' cannot be written");
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw sdk::Failure(LATHE_FAILED, "'" + path + "' cannot be read");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // The folder's absolute path; it is made where it is not there.
 std::string kept_folder(const std::string& path) {
@@ -39,14 +29,6 @@ std::string kept_folder(const std::string& path) {
   const std::string absolute = real;
   std::free(real);
   return absolute;
-}
-
-int64_t in_range(const sdk::Settings& settings, const char* name, int64_t lowest, int64_t highest) {
-  const int64_t value = settings.integer(name);
-  if (value < lowest || value > highest)
-    throw sdk::Failure(LATHE_USAGE,
-                       std::string(name) + " is " + std::to_string(lowest) + " to " + std::to_string(highest) + ", not " + std::to_string(value));
-  return value;
 }
 
 std::vector<Border> borders(const sdk::GraphView& graph, sdk::Span<const uint32_t> values) {
@@ -100,15 +82,15 @@ Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request)
   work_ = s.text("work"), script_file_ = s.text("script");
   bundle_ = request.emit == "bundle";
   suppress_ = s.text("nms") == "hailort";
-  script_.optimization_level = in_range(s, "optimization-level", 0, 4);
-  script_.compression_level = in_range(s, "compression-level", 0, 5);
+  script_.optimization_level = sdk::integer_between(s, "optimization-level", 0, 4);
+  script_.compression_level = sdk::integer_between(s, "compression-level", 0, 5);
   script_.highest_effort = s.text("effort") == "highest";
   script_.wide_outputs = s.text("output-bits") == "16";
   suppressing_.score_threshold = s.real("nms-score"), suppressing_.iou_threshold = s.real("nms-iou");
-  suppressing_.most_per_class = in_range(s, "nms-boxes", 1, 10000);
+  suppressing_.most_per_class = sdk::integer_between(s, "nms-boxes", 1, 10000);
   for (const auto& [name, value] : {std::pair("nms-score", suppressing_.score_threshold), std::pair("nms-iou", suppressing_.iou_threshold)})
     if (!(value >= 0 && value <= 1)) throw sdk::Failure(LATHE_USAGE, std::string(name) + " is 0 to 1");
-  if (!script_file_.empty()) script_.more = read_text(script_file_);
+  if (!script_file_.empty()) script_.more = sdk::read_text_file(script_file_);
 }
 
 void Backend::claim(const sdk::GraphView& graph, sdk::Verdicts& verdicts) {
@@ -186,13 +168,13 @@ Backend::Prepared Backend::prepare(const sdk::GraphView& graph, const std::strin
       script.mean.push_back(preprocessing_->mean[c]);
       script.deviation.push_back(1 / preprocessing_->scale[c]);
     }
-  write_text(folder + "/" + order.files.script, script_text(script));
+  sdk::write_text_file(folder + "/" + order.files.script, script_text(script));
   if (suppress_) {
     const Suppressing s = suppression(expected);
     expected.classes = s.classes;
     host_.note("HailoRT decodes and suppresses the boxes of this HEF: a program that asks it for boxes needs no further stage of the package");
-    write_text(folder + "/suppression.json", suppression_text(s));
-    write_text(folder + "/name_layers.py", read_text(host_.plugin_directory() + "/hailo/name_layers.py"));
+    sdk::write_text_file(folder + "/suppression.json", suppression_text(s));
+    sdk::write_text_file(folder + "/name_layers.py", sdk::read_text_file(host_.plugin_directory() + "/hailo/name_layers.py"));
   }
   prepared.plan = plan(order);
   return prepared;

@@ -1,3 +1,4 @@
+// A HEF as JSON and as lines for people.
 #include "inspector.hpp"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// A HEF held against what was asked, and its streams against the tensors.
 #include "judge.hpp"
 
 #include <algorithm>

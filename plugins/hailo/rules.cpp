@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <lathe/texts.hpp>
 #include <optional>
 
 namespace lathe::hailo {
@@ -11,12 +12,6 @@ namespace {
 
 using sdk::GraphView;
 using sdk::NodeView;
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text;
-  for (const int64_t d : shape) text += (text.empty() ? "" : "x") + std::to_string(d);
-  return text.empty() ? "a scalar" : text;
-}
 
 // Of every node: float values of at most four dimensions, one picture.
 std::string every(const GraphView& graph, const NodeView& node) {
@@ -30,8 +25,8 @@ std::string every(const GraphView& graph, const NodeView& node) {
       if (!value.has_static_shape()) return "every dimension must be a number, and '" + name + "' has open ones";
       const std::vector<int64_t> shape = value.shape();
       if (shape.size() > 5 || (shape.size() == 5 && !node.is("Reshape") && !node.is("Transpose")))
-        return "the chip has height, width and features, and '" + name + "' is " + shape_text(shape);
-      if (!shape.empty() && shape[0] != 1) return "the chip takes one picture at a time, and '" + name + "' is " + shape_text(shape);
+        return "the chip has height, width and features, and '" + name + "' is " + sdk::shape_text(shape);
+      if (!shape.empty() && shape[0] != 1) return "the chip takes one picture at a time, and '" + name + "' is " + sdk::shape_text(shape);
     }
   return {};
 }
@@ -86,7 +81,7 @@ std::string resize(const GraphView& graph, const NodeView& node) {
 // Patterns the compiler recognises: flattening before a classifier, channel shuffles, the heads of attention. All keep the one picture.
 std::string reshape(const GraphView& graph, const NodeView& node) {
   const std::vector<int64_t> out = graph.value(node.output(0)).shape();
-  if (out.empty() || out[0] != 1) return "it keeps the picture's dimension in front, and this one makes " + shape_text(out);
+  if (out.empty() || out[0] != 1) return "it keeps the picture's dimension in front, and this one makes " + sdk::shape_text(out);
   return {};
 }
 std::string transpose(const GraphView& graph, const NodeView& node) {

@@ -1,3 +1,4 @@
+// The model script and the files of suppression, as text.
 #include "script.hpp"
 
 #include <algorithm>

@@ -1,6 +1,8 @@
+// The compiler's command lines, step by step, and what its log means.
 #include "tool.hpp"
 
 #include <cctype>
+#include <lathe/texts.hpp>
 
 namespace lathe::hailo {
 namespace {
@@ -59,12 +61,6 @@ const std::vector<sdk::Milestone>& milestones() {
   return all;
 }
 
-std::string lower(std::string_view text) {
-  std::string result;
-  for (const char c : text) result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 }  // namespace
 
 const sdk::ToolDescription& dataflow_compiler() {
@@ -99,9 +95,9 @@ sdk::ToolPlan plan(const Order& order) {
   const Files& files = order.files;
   sdk::ToolPlan plan;
   plan.tool = dataflow_compiler();
-  plan.target = "hailo:" + lower(order.device);
+  plan.target = "hailo:" + sdk::lower_case(order.device);
   plan.artifact = files.compiled();
-  const std::string architecture = lower(order.device);
+  const std::string architecture = sdk::lower_case(order.device);
   sdk::ToolRun common;
   common.messages = messages(), common.milestones = milestones();
   // Without a terminal its progress bars are lines, and nothing of TensorFlow's chatter hides what matters.

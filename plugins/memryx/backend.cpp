@@ -1,3 +1,4 @@
+// Claiming, preparing, running, judging.
 #include "backend.hpp"
 
 #include <algorithm>
@@ -5,6 +6,7 @@
 #include <fstream>
 #include <lathe/mapped_file.hpp>
 #include <lathe/models.hpp>
+#include <lathe/texts.hpp>
 
 #include "rules.hpp"
 
@@ -14,32 +16,12 @@ namespace {
 // Of a chip: 10.5 MB of weights of 8 bits, 5 MB of feature maps of 16 bits, so half as many elements.
 constexpr uint64_t chips_of_a_module = 4, weights_of_a_chip = 10500000, features_of_a_chip = 5000000 / 2;
 
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text << std::flush;
-  if (!file) throw sdk::Failure(LATHE_FAILED, "'" + path + "' cannot be written");
-}
-
 std::vector<Tensor> tensors(const sdk::GraphView& graph, sdk::Span<const uint32_t> values) {
   std::vector<Tensor> all;
   for (const uint32_t index : values) {
     const sdk::ValueView value = graph.value(index);
     if (!value.is_constant()) all.push_back({std::string(value.name()), value.shape()});
   }
-  return all;
-}
-
-int64_t in_range(const sdk::Settings& settings, const char* name, int64_t lowest, int64_t highest) {
-  const int64_t value = settings.integer(name);
-  if (value < lowest || value > highest)
-    throw sdk::Failure(LATHE_USAGE,
-                       std::string(name) + " is " + std::to_string(lowest) + " to " + std::to_string(highest) + ", not " + std::to_string(value));
-  return value;
-}
-
-std::string text(const std::vector<int64_t>& shape) {
-  std::string all;
-  for (const int64_t extent : shape) all += (all.empty() ? "" : "x") + std::to_string(extent);
   return all;
 }
 
@@ -92,10 +74,10 @@ sdk::BackendInfo Backend::info() {
 Backend::Backend(const sdk::Host& host, const sdk::CompileRequest& request) : host_(host), stem_(request.stem), bundle_(request.emit == "bundle") {
   const sdk::Settings& s = request.settings;
   compiler_ = s.text("compiler"), environment_ = s.text("environment"), container_ = s.text("container");
-  in_range(s, "opset", 11, 17);
-  order_.chips = in_range(s, "chips", 1, 16);
+  sdk::integer_between(s, "opset", 11, 17);
+  order_.chips = sdk::integer_between(s, "chips", 1, 16);
   order_.effort = s.text("effort");
-  order_.processes = in_range(s, "processes", 0, 1024);
+  order_.processes = sdk::integer_between(s, "processes", 0, 1024);
   if (order_.processes == 0) order_.processes = std::max<int64_t>(1, static_cast<int64_t>(host.threads()) - 2);
   order_.double_precision = s.flag("double-precision");
   order_.extensions = s.text("extensions");
@@ -124,7 +106,7 @@ sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& f
   order.attention = has_attention(graph);
   host_.progress("writing the model for the Neural Compiler", 0);
   sdk::write_model(host_, graph, "onnx", folder + "/" + model_file);
-  write_text(folder + "/" + borders_file, borders_text(order));
+  sdk::write_text_file(folder + "/" + borders_file, borders_text(order));
   return plan(order);
 }
 
@@ -182,7 +164,7 @@ std::vector<Binding> judge(const File& file, const Order& order, const std::stri
       auto port = std::find_if(found.begin(), found.end(), [&](const Port& p) { return p.layer == wanted[i].name; });
       if (port == found.end()) port = found.begin() + static_cast<std::ptrdiff_t>(i);
       if (extents(port->shape) != extents(wanted[i].shape))
-        differs(std::string("the shape of its ") + side + " '" + port->layer + "'", text(wanted[i].shape), text(port->shape));
+        differs(std::string("the shape of its ") + side + " '" + port->layer + "'", sdk::shape_text(wanted[i].shape), sdk::shape_text(port->shape));
       if (port->layer != wanted[i].name) bindings.push_back({wanted[i].name, port->layer});
     }
   };

@@ -1,3 +1,4 @@
+// mx_nc's command line, and what its log means.
 #include "tool.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// Claiming, preparing, running, judging.
 #include "backend.hpp"
 
 #include <algorithm>
@@ -7,24 +8,13 @@
 #include <lathe/calibration_files.hpp>
 #include <lathe/mapped_file.hpp>
 #include <lathe/models.hpp>
+#include <lathe/texts.hpp>
 #include <map>
 
 #include "rules.hpp"
 
 namespace lathe::rknn {
 namespace {
-
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text << std::flush;
-  if (!file) throw sdk::Failure(LATHE_FAILED, "'" + path + "' cannot be written");
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw sdk::Failure(LATHE_FAILED, "'" + path + "' cannot be read", "install the plugin again: the file belongs beside it");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<Border> borders(const sdk::GraphView& graph, sdk::Span<const uint32_t> values) {
   std::vector<Border> all;
@@ -33,12 +23,6 @@ std::vector<Border> borders(const sdk::GraphView& graph, sdk::Span<const uint32_
     if (!value.is_constant()) all.push_back({std::string(value.name()), value.shape()});
   }
   return all;
-}
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text;
-  for (const int64_t extent : shape) text += (text.empty() ? "" : "x") + std::to_string(extent);
-  return text;
 }
 
 // 1 / scale, which was rounded to float32, as the whole number it mostly was.
@@ -166,8 +150,9 @@ sdk::ToolPlan Backend::prepare(const sdk::GraphView& graph, const std::string& f
     if (algorithm_ == "mmse" && order.samples.size() > 50)
       host_.warn("the algorithm mmse is slow: 20 to 50 pictures serve it, and there are " + std::to_string(order.samples.size()));
   }
-  write_text(folder + "/" + order_file, order_text(order));
-  write_text(folder + "/" + program_file, read_text(host_.plugin_directory() + "/rknn/" + program_file));
+  sdk::write_text_file(folder + "/" + order_file, order_text(order));
+  sdk::write_text_file(folder + "/" + program_file, sdk::read_text_file(host_.plugin_directory() + "/rknn/" + program_file,
+                                                                        "install the plugin again: the file belongs beside it"));
   return plan(device_);
 }
 
@@ -225,7 +210,7 @@ std::vector<Binding> judge(const File& file, const Expected& expected, const std
       auto own = std::find_if(found.begin(), found.end(), [&](const TensorInfo& t) { return t.name == wanted[i].name; });
       if (own == found.end()) own = found.begin() + static_cast<std::ptrdiff_t>(i);
       if (own->shape != wanted[i].shape)
-        differs(std::string("the shape of its ") + what + " '" + own->name + "'", shape_text(wanted[i].shape), shape_text(own->shape));
+        differs(std::string("the shape of its ") + what + " '" + own->name + "'", sdk::shape_text(wanted[i].shape), sdk::shape_text(own->shape));
       const bool integers = own->type.rfind("int8", 0) == 0;
       // A quantised network may leave its last operators, and so an output, in float16.
       if (!own->type.empty() && integers != expected.quantised && (integers || what == std::string_view("input")))

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <lathe/texts.hpp>
 #include <nlohmann/json.hpp>
 
 #include "python_text.hpp"
@@ -112,13 +113,6 @@ std::string upper(std::string text) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
   return text;
 }
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
-}
-
 // `types` is {name: {dtype, layout}}, `all` the toolkit's dictionary {attrs: {...}, quant_tab: {...}}.
 void describe(TensorInfo& t, const Json& types, const Json& all) {
   t.type = text_of(member(types, t.name), "dtype");
@@ -201,14 +195,15 @@ File read_file(std::string_view bytes, const std::string& path) {
   const RootTable root(bytes.substr(header_bytes, static_cast<size_t>(file.flat_bytes)), path);
   file.generator = root.text(Slot::generator);
   file.toolkit = root.text(Slot::toolkit);
-  file.target = lower(root.text(Slot::target));
+  file.target = sdk::lower_case(root.text(Slot::target));
   file.framework = root.text(Slot::framework);
   file.shapes = root.text(Slot::shapes);
   const Json text = Json::parse(bytes.substr(behind + 8), nullptr, false);
   if (text.is_discarded()) refuse(path, "the text at the file's end is no JSON");
   read_connections(text, file, path);
   const Json& targets = member(text, "target_platform");
-  if (file.target.empty() && targets.is_array() && !targets.empty() && targets[0].is_string()) file.target = lower(targets[0].get<std::string>());
+  if (file.target.empty() && targets.is_array() && !targets.empty() && targets[0].is_string())
+    file.target = sdk::lower_case(targets[0].get<std::string>());
   if (file.toolkit.empty()) file.toolkit = text_of(text, "version");
 
   // These three may fail to parse without harm: they only say more about tensors that are known already.
@@ -232,7 +227,7 @@ std::string runtime_for(uint64_t version) {
 }
 
 bool serves(std::string_view target, std::string_view device) {
-  const std::string a = lower(target), b = lower(device);
+  const std::string a = sdk::lower_case(target), b = sdk::lower_case(device);
   const auto shared = [](const std::string& name) { return name == "rk3566" || name == "rk3568"; };
   return a == b || (shared(a) && shared(b));
 }

@@ -1,7 +1,9 @@
+// How the toolkit is found, what it is told to do, what its log means.
 #include "tool.hpp"
 
 #include <cctype>
 #include <cstdlib>
+#include <lathe/texts.hpp>
 #include <nlohmann/json.hpp>
 
 namespace lathe::rknn {
@@ -65,12 +67,6 @@ const std::vector<sdk::Milestone>& milestones() {
   return all;
 }
 
-std::string lower(std::string_view text) {
-  std::string result;
-  for (const char c : text) result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 }  // namespace
 
 const sdk::ToolDescription& toolkit() {
@@ -114,7 +110,7 @@ sdk::Tool require_toolkit(const Place& place) {
 }
 
 std::string order_text(const Order& order) {
-  nlohmann::ordered_json config = {{"target_platform", lower(order.device)},
+  nlohmann::ordered_json config = {{"target_platform", sdk::lower_case(order.device)},
                                    {"mean_values", order.mean},
                                    {"std_values", order.spread},
                                    {"quant_img_RGB2BGR", order.blue_first},
@@ -134,7 +130,7 @@ std::string order_text(const Order& order) {
 sdk::ToolPlan plan(const std::string& device) {
   sdk::ToolPlan plan;
   plan.tool = toolkit();
-  plan.target = "rknn:" + lower(device);
+  plan.target = "rknn:" + sdk::lower_case(device);
   plan.artifact = artifact_file;
   sdk::ToolRun run;
   run.arguments = {program_file, order_file};

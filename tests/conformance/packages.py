@@ -197,6 +197,8 @@ class Package(Base):
             self.assert_fails(self.run_lathe("package", "other.cal", "--from", self.model, "--target", "calibrated", "-o", "none"), 1, words)
         self.assert_nothing_left(self.folder / "none")
         self.assert_fails(self.run_lathe("package", self.model, "--from", self.model, "--target", "calibrated"), 1, "no file of target 'calibrated'")
+        notes = self.write("notes.txt", "nothing that a compiler writes")
+        self.assert_fails(self.run_lathe("package", notes, "--from", self.model, "--target", "calibrated"), 1, "no installed plugin knows its kind", notes)
         self.assert_fails(self.run_lathe("package", "nowhere.cal", "--from", self.model, "--target", "calibrated"), 1, "nowhere.cal")
         self.assert_fails(self.run_lathe("package", "other.cal", "--target", "calibrated"), 2, "--from is missing")
 

@@ -1,3 +1,4 @@
+// See chip.hpp.
 #include "chip.hpp"
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// The fixed part of a HEF: magic number, version, lengths, checksum.
 #include "header.hpp"
 
 #include <openssl/evp.h>

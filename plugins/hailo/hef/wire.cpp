@@ -1,3 +1,4 @@
+// Protobuf's wire format, read with every bound checked.
 #include "wire.hpp"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// The pickle machine: what it builds, and what it refuses.
 #include "pickle.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// See reading.hpp.
 #include "reading.hpp"
 
 #include <lathe/plugin.hpp>

@@ -1,3 +1,4 @@
+// How modules are wired into a graph.
 #include "wiring.hpp"
 
 #include <doctest/doctest.h>

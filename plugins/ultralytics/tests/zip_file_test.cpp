@@ -1,3 +1,4 @@
+// The zip reader: whole archives and damaged ones.
 #include "zip_file.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// See child.hpp.
 #include "child.hpp"
 
 #include <dirent.h>

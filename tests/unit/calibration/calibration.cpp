@@ -119,6 +119,10 @@ TEST_CASE("folders, lists and descriptions become the same sorted files") {
 
   write_file(folder / "list.txt", "# three\na/1.png\r\n\nb/2.png\nc.PNG\n");
   CHECK(find_calibration(folder / "list.txt", 1).sha256 == all.sha256);
+  write_file(folder / "list.txt",
+             "\xef\xbb\xbf"
+             "a/1.png\nb/2.png\nc.PNG\n");  // as Windows' editors write
+  CHECK(find_calibration(folder / "list.txt", 1).sha256 == all.sha256);
   write_file(folder / "data.yaml", "path: .\nval: [b, list.txt]\nnames: {0: x}\n");
   CHECK(find_calibration(folder / "data.yaml", 1).files.size() == 4);
   write_file(folder / "train.yaml", "train: a\nval: b\n");
@@ -130,6 +134,10 @@ TEST_CASE("folders, lists and descriptions become the same sorted files") {
   }
   write_file(folder / "bad.txt", "a/1.png\nabsent.png\n");
   CHECK_THROWS_WITH_AS(find_calibration(folder / "bad.txt", 1), doctest::Contains("absent.png"), Error);
+  write_file(folder / "bad.txt", "a\n");
+  CHECK_THROWS_WITH_AS(find_calibration(folder / "bad.txt", 1), doctest::Contains("that is a folder"), Error);
+  write_file(folder / "bad.yaml", "path: ../nowhere\ntrain: images\n");
+  CHECK_THROWS_WITH_AS(find_calibration(folder / "bad.yaml", 1), doctest::Contains("its key 'path' leads to"), Error);
   CHECK_THROWS_AS(find_calibration(folder / "absent", 1), Error);
   CHECK_THROWS_AS(find_calibration(folder / "notes.md", 1), Error);
   fs::create_directories(folder / "empty");
