@@ -251,9 +251,10 @@ std::vector<ZooPackage> list_zoo(const std::string& folder) {
     std::error_code ignored;
     const std::string name = at->path().filename().string();
     if (name.starts_with(".lathe-") && at->is_directory(ignored)) at.disable_recursion_pending();
-    // A package whose JSON is gone or describes nothing any more is found by its manifest.
-    const fs::path own = at->path().parent_path() / (fs::weakly_canonical(at->path().parent_path()).filename().string() + ".json");
-    if (name == "manifest.json" && !fs::exists(own, ignored)) documents.push_back(own.string());
+    // A package whose JSON is gone or describes nothing any more is found by its manifest; a bundle has one too, and a run.sh.
+    const fs::path folder_of = at->path().parent_path();
+    const fs::path own = folder_of / (fs::weakly_canonical(folder_of).filename().string() + ".json");
+    if (name == "manifest.json" && !fs::exists(own, ignored) && !fs::exists(folder_of / "run.sh", ignored)) documents.push_back(own.string());
     if (name.ends_with(".json") && name != "manifest.json" && at->is_regular_file(ignored) && at->file_size(ignored) < (16u << 20))
       documents.push_back(at->path().string());
   }
