@@ -12,6 +12,7 @@ Command add_worker(CLI::App& program, Context& context) {
   CLI::App* app = program.add_subcommand("worker", "Runs one job (started by 'lathe compile')");
   app->group("");
   app->add_option("--staging", request->staging)->required();
+  app->add_option("--scratch", request->scratch);
   app->add_option("--threads", request->threads);
   return {app,
           [request, &context]() -> int {

@@ -101,7 +101,7 @@ class JobWatch {
       : request_(request), signals_(signals), on_event_(on_event), outcome_(outcome) {}
 
   // Fills outcome's code, diagnostics, result and log.
-  void run(const std::string& staging) {
+  void run(const Staging& staging) {
     start(staging);
     while (!ended_ && watch()) {
     }
@@ -115,13 +115,14 @@ class JobWatch {
  private:
   enum class Stop { none, interrupted, time, memory, hung };
 
-  void start(const std::string& staging) {
+  void start(const Staging& staging) {
     std::string document = to_json_text(request_.job);
     int input = ::memfd_create("lathe-job", MFD_CLOEXEC);
     if (input < 0 || ::write(input, document.data(), document.size()) != static_cast<ssize_t>(document.size()) || ::lseek(input, 0, SEEK_SET) != 0)
       throw Error(Code::failed, std::string("cannot hand the job to the worker: ") + std::strerror(errno));
     unsigned threads = request_.threads ? request_.threads : std::max(1u, std::thread::hardware_concurrency());
-    std::vector<std::string> arguments = {"worker", "--staging", staging, "--threads", std::to_string(threads)};
+    std::vector<std::string> arguments = {"worker",          "--staging", staging.path(),         "--scratch",
+                                          staging.scratch(), "--threads", std::to_string(threads)};
     for (const std::string& plugin : request_.plugins) arguments.insert(arguments.end(), {"--plugin", plugin});
     most_bytes_ = request_.budgets.bytes ? request_.budgets.bytes : available_memory() / 10 * 9;
     become_subreaper();
@@ -363,7 +364,7 @@ CompileOutcome compile(const CompileRequest& request, const EventSink& on_event)
   CompileOutcome outcome;
   Destination goal = destination(request);
   Staging staging(goal.parent);
-  JobWatch(request, signals, on_event, outcome).run(staging.path());
+  JobWatch(request, signals, on_event, outcome).run(staging);
   if (outcome.code != Code::ok) return outcome;
   if (signals.take()) {
     outcome.code = Code::interrupted;

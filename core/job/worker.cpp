@@ -666,6 +666,7 @@ void run_worker(const WorkerRequest& request) {
   }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  if (!request.scratch.empty()) ::setenv("TMPDIR", request.scratch.c_str(), 1);
   Channel channel;
   Code code = Code::internal;
   nlohmann::ordered_json result = {{"code", 0}};

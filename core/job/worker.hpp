@@ -7,6 +7,7 @@ namespace lathe {
 
 struct WorkerRequest {
   std::string staging;               // the folder everything is written into
+  std::string scratch;               // TMPDIR for what the job runs; empty: as it is
   std::string program;               // absolute path of this program
   std::vector<std::string> plugins;  // --plugin
   unsigned threads = 1;

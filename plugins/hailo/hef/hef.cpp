@@ -287,7 +287,7 @@ Hef read_hef(std::string_view bytes, const std::string& path, Checksum checksum)
   Hef hef;
   hef.version = header.version, hef.description_bytes = header.description_bytes;
   hef.configuration_bytes = header.configuration_bytes, hef.additional_bytes = header.additional_bytes;
-  hef.checksum_right = checksum_of(header.version, behind) == header.checksum;
+  hef.checksum_right = checksum == Checksum::must_be_right && checksum_of(header.version, behind) == header.checksum;
   sdk::Diagnostic d;
   d.location = path;
   if (!hef.checksum_right && checksum == Checksum::must_be_right) {

@@ -53,10 +53,10 @@ struct Hef {
   uint64_t description_bytes = 0;    // Protocol Buffers
   uint64_t configuration_bytes = 0;  // of the chip
   uint64_t additional_bytes = 0;
-  bool checksum_right = false;
-  uint64_t architecture = 0;  // see architecture_name
-  uint64_t milliseconds = 0;  // since 1970
-  std::string compiler;       // version of the Dataflow Compiler
+  bool checksum_right = false;  // it was computed and is right
+  uint64_t architecture = 0;    // see architecture_name
+  uint64_t milliseconds = 0;    // since 1970
+  std::string compiler;         // version of the Dataflow Compiler
   std::vector<NetworkGroup> groups;
   std::vector<uint64_t> extensions, optional_extensions;  // sorted; see extension_name
   std::vector<std::string> external_resources;
@@ -74,6 +74,7 @@ std::string extension_name(uint64_t index);
 // Whether the first bytes are a HEF's.
 bool is_hef(std::string_view head);
 
+// may_be_wrong: it is not computed, so that reading takes no longer than the description is long.
 enum class Checksum { must_be_right, may_be_wrong };
 
 // Reads a file's bytes; `path` is for messages. Throws Failure (LATHE_FAILED): too short, another format, unknown version, lengths or checksum

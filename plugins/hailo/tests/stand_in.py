@@ -44,6 +44,14 @@ def play(step):
     if name == 'killed':  # in the middle, by the kernel when memory runs out (I)
         say('[info] Starting Model Optimization')
         os.kill(os.getpid(), 9)
+    if name == 'hang':  # runs for long and silently (A.2: over 60 minutes, R), with a helper in a session of its own and files in TMPDIR (I)
+        import subprocess
+        import tempfile
+        tempfile.mkdtemp(prefix='stand-in-')
+        helper = subprocess.Popen(['/bin/sleep', '600'], start_new_session=True)
+        with open(os.environ['LATHE_STAND_IN_HANGS'], 'w') as file:
+            file.write('%d %d' % (os.getpid(), helper.pid))
+        time.sleep(600)
     if name == 'exit0-failure':  # exit code 0 and a failure in the log (0.1, "failure signal is exit code + log text", R)
         say('hailo_sdk_client.exceptions.BackendAllocatorException: Compilation failed: no successful assignment for: conv1')
         sys.exit(0)

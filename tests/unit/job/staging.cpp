@@ -2,7 +2,10 @@
 #include "core/job/staging.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <set>
@@ -37,6 +40,45 @@ TEST_CASE("what is not published goes, with the folders that were made for it") 
   fs::create_directory(folder.path + "/kept");
   { Staging staging(folder.path + "/kept"); }
   CHECK(folder.names() == std::set<std::string>{"kept"});
+}
+
+TEST_CASE("the scratch folder lies in TMPDIR and goes with the staging folder") {
+  Folder folder;
+  std::string scratch;
+  {
+    Staging staging(folder.path + "/out");
+    scratch = staging.scratch();
+    CHECK(fs::path(scratch).parent_path() == fs::temp_directory_path());
+    write_file(scratch + "/file", std::string("x"));
+  }
+  CHECK(!fs::exists(scratch));
+}
+
+TEST_CASE("of a process that is killed nothing stays: its guardian removes both folders") {
+  Folder folder;
+  int told[2];
+  REQUIRE(::pipe(told) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    Staging staging(folder.path + "/a/b");
+    const std::string scratch = staging.scratch();
+    write_file(staging.path() + "/file", std::string("x"));
+    if (::write(told[1], scratch.data(), scratch.size()) > 0) ::kill(::getpid(), SIGKILL);
+    ::_exit(1);
+  }
+  ::close(told[1]);
+  char text[4096];
+  const ssize_t size = ::read(told[0], text, sizeof text);
+  ::close(told[0]);
+  REQUIRE(size > 0);
+  const std::string scratch(text, static_cast<size_t>(size));
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFSIGNALED(status));
+  for (int turn = 0; turn < 3000 && (fs::exists(scratch) || !folder.names().empty()); ++turn) ::usleep(10000);
+  CHECK(!fs::exists(scratch));
+  CHECK(folder.names().empty());
 }
 
 TEST_CASE("a folder is published once, and replaces an older package whole") {
