@@ -23,11 +23,13 @@ constexpr std::string_view unary = "data:T";
 constexpr std::string_view sliding =
     "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! auto_pad:explicit|same_upper|same_lower|valid=explicit";
 constexpr std::string_view transposed =
-    "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! auto_pad:explicit|same_upper|same_lower|valid=explicit output_padding:ints>=0=0";
+    "strides:ints>0! dilations:ints>0! pads_begin:ints>=0! pads_end:ints>=0! auto_pad:explicit|same_upper|same_lower|valid=explicit "
+    "output_padding:ints>=0=0";
 constexpr std::string_view interpolation =
     "mode:nearest|linear|linear_onnx|cubic! shape_calculation_mode:sizes|scales! "
     "coordinate_transformation_mode:half_pixel|pytorch_half_pixel|asymmetric|tf_half_pixel_for_nn|align_corners=half_pixel "
-    "nearest_mode:round_prefer_floor|round_prefer_ceil|floor|ceil|simple=round_prefer_floor antialias:bool=false pads_begin:ints>=0=0 pads_end:ints>=0=0 "
+    "nearest_mode:round_prefer_floor|round_prefer_ceil|floor|ceil|simple=round_prefer_floor antialias:bool=false pads_begin:ints>=0=0 "
+    "pads_end:ints>=0=0 "
     "cube_coeff:real=-0.75";
 constexpr std::string_view reduction = "keep_dims:bool=false";
 constexpr std::string_view sequence =

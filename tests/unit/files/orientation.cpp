@@ -1,10 +1,8 @@
 // Pictures as cameras and printers leave them: turned, in inks, cut short.
 #include <doctest/doctest.h>
-
-#include <cstdio>
-
 #include <jpeglib.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -96,11 +94,12 @@ TEST_CASE("the tag is found in either byte order, and a damaged one turns nothin
 
 TEST_CASE("inks become light") {
   // Libjpeg marks four channels as Adobe's, whose 255 is no ink: full light but for the first channel.
-  const Picture p = decode_picture(span_of(jpeg(8, 8, 4, [] {
-                                     std::vector<uint8_t> values;
-                                     for (int i = 0; i < 64; ++i) values.insert(values.end(), {0, 255, 128, 255});
-                                     return values;
-                                   }())),
+  const Picture p = decode_picture(span_of(jpeg(8, 8, 4,
+                                                [] {
+                                                  std::vector<uint8_t> values;
+                                                  for (int i = 0; i < 64; ++i) values.insert(values.end(), {0, 255, 128, 255});
+                                                  return values;
+                                                }())),
                                    "x");
   REQUIRE(p.rgb.size() == 192);
   CHECK(p.rgb[0] <= 2);
