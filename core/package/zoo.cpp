@@ -39,6 +39,14 @@ bool describes_model(const Json& document) {
 
 Json read_document(const std::string& path) { return Json::parse(read_text_file(path), nullptr, false); }
 
+// Whether a manifest.json is one of ours: compilers write files of that name too.
+bool of_package(const std::string& manifest) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(manifest, ignored) || fs::file_size(manifest, ignored) > (16u << 20)) return false;
+  const Json document = read_document(manifest);
+  return document.is_object() && document.contains("files") && document["files"].is_array();
+}
+
 bool plain(const std::string& file) { return !file.empty() && file.find('/') == std::string::npos && file != "." && file != ".."; }
 
 class Verifier {
@@ -254,7 +262,8 @@ std::vector<ZooPackage> list_zoo(const std::string& folder) {
     // A package whose JSON is gone or describes nothing any more is found by its manifest; a bundle has one too, and a run.sh.
     const fs::path folder_of = at->path().parent_path();
     const fs::path own = folder_of / (fs::weakly_canonical(folder_of).filename().string() + ".json");
-    if (name == "manifest.json" && !fs::exists(own, ignored) && !fs::exists(folder_of / "run.sh", ignored)) documents.push_back(own.string());
+    if (name == "manifest.json" && !fs::exists(own, ignored) && !fs::exists(folder_of / "run.sh", ignored) && of_package(at->path().string()))
+      documents.push_back(own.string());
     if (name.ends_with(".json") && name != "manifest.json" && at->is_regular_file(ignored) && at->file_size(ignored) < (16u << 20))
       documents.push_back(at->path().string());
   }
