@@ -44,13 +44,15 @@ class Sandbox(ProgramTest):
         self.marker = self.folder / "owned"
         self.out = self.folder / "out"
         self.out.mkdir()
+        self.temporary = self.folder / "temporary"
+        self.temporary.mkdir()
 
     def watched(self, *arguments):
         """Runs lathe under strace. Returns the process and what it did that it may not do."""
         trace = self.folder / "trace.txt"
         done = subprocess.run(
             [STRACE, "-f", "-qq", "-y", "-s", "400", "-e", f"trace={WATCHED}", "-o", str(trace), *self.command(*arguments)],
-            cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=300,
+            cwd=self.folder, env=self.environment | {"TMPDIR": str(self.temporary)}, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=300,
         )
         model = next(a for a in map(str, arguments) if a.endswith(".pt"))
         executed, wrong = [], []
@@ -61,7 +63,7 @@ class Sandbox(ProgramTest):
                 for path in texts[:2] if "rename" in name else texts[:1]:
                     path = os.path.normpath(os.path.join(self.folder, path))
                     writes = name not in ("open", "openat", "openat2") or re.search(r"O_(WRONLY|RDWR|CREAT)", line)
-                    ours = path.startswith((str(self.out) + "/.lathe-", str(self.out) + "/best")) or path == "/proc/self/oom_score_adj" or re.match(r"/proc/\d+/oom_score_adj", path)
+                    ours = path.startswith((str(self.out) + "/.lathe-", str(self.out) + "/best", str(self.temporary) + "/lathe-")) or path == "/proc/self/oom_score_adj" or re.match(r"/proc/\d+/oom_score_adj", path)
                     if writes and not (ours or path == "/dev/null"):
                         wrong.append(line)
                     elif not writes and not (ours or path in (model, str(self.out)) or path.startswith(str(BUILD)) or SYSTEM.match(path)):
@@ -81,6 +83,7 @@ class Sandbox(ProgramTest):
             self.assertEqual(wrong, [], f"{name}: {arguments[0]}")
             self.assertIn(done.returncode, (0, 1, 3), f"{name}: {done.stderr}")
             self.assertFalse(self.marker.exists(), name)
+            self.assertEqual(os.listdir(self.temporary), [], name)
 
     def test_the_watch_sees(self):
         """The rule itself: a program that does what none may do is found out."""

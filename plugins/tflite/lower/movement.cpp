@@ -385,7 +385,8 @@ void expand_when_it_runs(Lowering& l, const Work& w) {
     return n == 0 ? ones : l.make("CONCATENATION", {ones, shape}, Type::int32, {rank}, {{"axis", 0, {}}});
   };
   const int32_t x = l.plain(w.in(0)), wanted = full(l.cast(l.plain(w.in(1)), Type::int32), list[0]), has = full(l.shape_of(x), own);
-  const int32_t shape = l.binary("MAXIMUM", wanted, has);
+  // Not the larger of the two: what holds one element may also become none.
+  const int32_t shape = l.select(l.compare("EQUAL", has, l.filled(Type::int32, {1}, 1)), wanted, has);
   l.define(w.out(), l.make("BROADCAST_TO", {x, shape}, l.type_of(x), l.extents(w.out()), {}, quantization(l, w)),
            identity(static_cast<size_t>(rank)));
 }

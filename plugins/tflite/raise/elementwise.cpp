@@ -128,10 +128,12 @@ void cast(Raising& r, const Operator& op) {
   r.define(op.outputs[0], r.node("Cast", {r.in_order(op.input(0), order)}, [&](sdk::NodeData& n) { n.set("to", static_cast<int64_t>(to)); }), order);
 }
 
-// The value is asked for and made as numbers; what stands between is put there by the tensors themselves.
+// The value is asked for and made as numbers; what stands between is put there by the tensors themselves. Constants in float16 are widened there too.
 void quantize(Raising& r, const Operator& op) {
   const Order order = r.order_of(op.input(0));
-  r.define(op.outputs[0], r.in_order(op.input(0), order), order);
+  uint32_t x = r.in_order(op.input(0), order);
+  if (r.tensor(op.input(0)).type == Type::float16 && !r.tensor(op.input(0)).constant) x = r.cast(x, LATHE_FLOAT32);
+  r.define(op.outputs[0], x, order);
 }
 
 void softmax(Raising& r, const Operator& op) {
