@@ -1,8 +1,10 @@
 // Pictures as cameras and printers leave them: turned, in inks, cut short.
-#include <doctest/doctest.h>
-#include <jpeglib.h>
-
+// clang-format off
 #include <cstdio>
+#include <jpeglib.h>  // wants size_t and FILE before it
+// clang-format on
+#include <doctest/doctest.h>
+
 #include <cstdlib>
 #include <cstring>
 
